@@ -1,0 +1,15 @@
+//! The ground floor: words that every room uses, and nothing that has a thread, a socket or a clock of its own.
+//!
+//! Reading order: [`ids`] (how things are named), [`error`] (Kafka's error codes), [`clock`] (time as a parameter),
+//! [`file_slice`] (bytes that stay in a file until `sendfile`), [`limits`].
+
+pub mod clock;
+pub mod error;
+pub mod file_slice;
+pub mod ids;
+pub mod limits;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use error::ErrorCode;
+pub use file_slice::FileSlice;
+pub use ids::{TopicIdPartition, TopicPartition, Uuid};
