@@ -1,0 +1,153 @@
+"""Finds the check modules, runs the checks one after another against Ottla or (--peer) Apache Kafka, and prints the verdict."""
+
+import argparse
+import fnmatch
+import importlib.util
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+import harness
+from broker import Broker
+from jvm import COMPAT, TARGET, ToolJvm, ToolTimeout
+
+PATTERNS = ["tools/*.py", "clients/*/check*.py", "clients/*/*_checks.py", "clients/check*.py", "realtext/check*.py", "realtext/*_checks.py"]
+
+
+class Suite:
+    """One run: the broker all checks share, the warm JVM, and the directory everything is written to."""
+
+    def __init__(self, kind, run_dir):
+        self.kind = kind
+        self.run_dir = run_dir
+        self.tools = ToolJvm()
+        self._shared = None
+        self._deaths = 0
+
+    def shared_broker(self):
+        if self._shared is None or not self._shared.running():
+            name = f"shared-{self._deaths}"
+            self._deaths += 1
+            self._shared = Broker(self.kind, self.run_dir / name, self.tools)
+            self._shared.start()
+        return self._shared
+
+    def shared_broker_died(self):
+        return self._shared is not None and self._shared.starts > 0 and not self._shared.running()
+
+    def close(self):
+        failure = None
+        if self._shared is not None and self._shared.running():
+            try:
+                self._shared.stop()
+            except AssertionError as error:
+                failure = error
+        self.tools.close()
+        return failure
+
+
+def main(argv):
+    options = parse(argv)
+    checks = [found for found in discover() if wanted(found, options)]
+    if options.list:
+        for found in checks:
+            print(f"{found['module']}: {found['name']}" + (f"  [{', '.join(sorted(found['tags']))}]" if found["tags"] else ""))
+        return 0
+    run_dir = Path(tempfile.mkdtemp(prefix="run-", dir=TARGET))
+    suite = Suite("kafka" if options.peer else "ottla", run_dir)
+    started = time.monotonic()
+    failed = []
+    try:
+        for found in checks:
+            if not run_one(suite, found):
+                failed.append(found["name"])
+    finally:
+        stop_failure = suite.close()
+    if stop_failure is not None:
+        print(f"FAIL the shared broker's stop\n{stop_failure}")
+        failed.append("the shared broker's stop")
+    verdict(checks, failed, time.monotonic() - started, run_dir, options.keep)
+    return 1 if failed or not checks else 0
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(prog="compat/run", description="Drives Ottla with Apache Kafka's own tools and with the common clients.")
+    parser.add_argument("--peer", action="store_true", help="drive Apache Kafka 4.3.1 instead of Ottla: judges the checks")
+    parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="only checks whose module or name contains (or globs to) PATTERN; repeatable")
+    parser.add_argument("--skip", action="append", default=[], metavar="PATTERN", help="leave out checks by the same rule")
+    parser.add_argument("--list", action="store_true", help="list the checks and stop")
+    parser.add_argument("--keep", action="store_true", help="keep brokers' directories and logs also when all is well")
+    parser.add_argument("--quick", action="store_true", help='leave out checks tagged "slow"')
+    return parser.parse_args(argv)
+
+
+def discover():
+    paths = sorted({path for pattern in PATTERNS for path in COMPAT.glob(pattern) if not path.name.startswith("_")})
+    found = []
+    for path in paths:
+        module_name = str(path.relative_to(COMPAT).with_suffix(""))
+        first = len(harness.REGISTRY)
+        sys.path.insert(0, str(path.parent))
+        spec = importlib.util.spec_from_file_location("compat_" + module_name.replace("/", "_").replace("-", "_"), path)
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        sys.path.pop(0)
+        found += [{**entry, "module": module_name} for entry in harness.REGISTRY[first:]]
+    names = [entry["name"] for entry in found]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise SystemExit(f"two checks of one name: {sorted(twice)}")
+    return found
+
+
+def wanted(found, options):
+    def named(pattern):
+        return any(pattern in text or fnmatch.fnmatch(text, pattern) for text in (found["module"], found["name"]))
+    if options.quick and "slow" in found["tags"]:
+        return False
+    return (not options.only or any(map(named, options.only))) and not any(map(named, options.skip))
+
+
+def run_one(suite, found):
+    ctx = harness.Ctx(suite, found["name"])
+    started = time.monotonic()
+    error = None
+    signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(ToolTimeout(f"the check did not end within {found['timeout_s']} s")))
+    signal.alarm(found["timeout_s"])
+    try:
+        if not found["own_broker"]:
+            suite.shared_broker()
+        found["run"](ctx)
+    except AssertionError as failure:
+        place = next((frame for frame in reversed(traceback.extract_tb(failure.__traceback__)) if "/lib/" not in frame.filename), None)
+        error = f"{f'{Path(place.filename).name}:{place.lineno}: ' if place else ''}{failure}"
+    except Exception:  # a check that breaks must not end the run
+        error = traceback.format_exc()
+    finally:
+        signal.alarm(0)
+        ctx.close()
+    if error is None and suite.shared_broker_died():
+        error = f"the shared broker died; see {suite._shared.log_path}"
+    seconds = time.monotonic() - started
+    print(f"{'ok  ' if error is None else 'FAIL'} {found['name']} ({seconds:.1f} s)", flush=True)
+    if error is not None:
+        print("     " + error.rstrip().replace("\n", "\n     "), flush=True)
+    return error is None
+
+
+def verdict(checks, failed, seconds, run_dir, keep):
+    if failed:
+        print("\nfailed:\n" + "\n".join(f"  {name}" for name in failed))
+    if failed or keep:
+        print(f"directories and logs: {run_dir.relative_to(COMPAT.parent)}")
+    else:
+        shutil.rmtree(run_dir, ignore_errors=True)
+    print(f"{seconds:.0f} s")
+    print(f"{len(checks) - len([n for n in failed if any(c['name'] == n for c in checks)])} passed, {len(failed)} failed", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
