@@ -1,0 +1,99 @@
+//! A checked reader over untrusted bytes: every read either fits or is an error, and nothing is ever indexed.
+
+#![deny(clippy::indexing_slicing)]
+
+use super::BatchError;
+
+/// Longest zigzag varint of an `i32`, and of an `i64`: a longer one is refused, as Kafka refuses it.
+const VARINT_BYTES_MAX: u32 = 5;
+const VARLONG_BYTES_MAX: u32 = 10;
+
+/// The bytes that are still to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub fn take(&mut self, len: usize) -> Result<&'a [u8], BatchError> {
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or(BatchError::Truncated)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], BatchError> {
+        let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or(BatchError::Truncated)?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    pub fn i8(&mut self) -> Result<i8, BatchError> {
+        self.array().map(i8::from_be_bytes)
+    }
+
+    pub fn i16(&mut self) -> Result<i16, BatchError> {
+        self.array().map(i16::from_be_bytes)
+    }
+
+    pub fn i32(&mut self) -> Result<i32, BatchError> {
+        self.array().map(i32::from_be_bytes)
+    }
+
+    pub fn u32(&mut self) -> Result<u32, BatchError> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    pub fn i64(&mut self) -> Result<i64, BatchError> {
+        self.array().map(i64::from_be_bytes)
+    }
+
+    /// A zigzag varint of at most five bytes.
+    pub fn varint(&mut self) -> Result<i32, BatchError> {
+        let raw = self.base128(VARINT_BYTES_MAX)?;
+        let raw = raw as u32;
+        Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
+    }
+
+    /// A zigzag varint of at most ten bytes.
+    pub fn varlong(&mut self) -> Result<i64, BatchError> {
+        let raw = self.base128(VARLONG_BYTES_MAX)?;
+        Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
+    }
+
+    /// Bits beyond the integer's width are dropped, as the JVM's shift drops them; only the length is limited.
+    fn base128(&mut self, bytes_max: u32) -> Result<u64, BatchError> {
+        let mut value = 0u64;
+        for i in 0..bytes_max {
+            let (byte, rest) = self.rest.split_first().ok_or(BatchError::Truncated)?;
+            self.rest = rest;
+            value |= u64::from(byte & 0x7f) << (7 * i);
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(BatchError::OverlongVarint)
+    }
+
+    /// A varint length and that many bytes; −1 is null, every other negative length is refused.
+    pub fn nullable_bytes(&mut self) -> Result<Option<&'a [u8]>, BatchError> {
+        match self.varint()? {
+            -1 => Ok(None),
+            len => {
+                let len = usize::try_from(len).map_err(|_| BatchError::NegativeLength)?;
+                self.take(len).map(Some)
+            }
+        }
+    }
+}
