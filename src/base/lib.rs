@@ -4,6 +4,7 @@
 //! [`file_slice`] (bytes that stay in a file until `sendfile`), [`limits`].
 
 pub mod clock;
+pub mod config;
 pub mod error;
 pub mod file_slice;
 pub mod ids;

@@ -1,1 +1,5 @@
 //! metadata
+
+pub mod image;
+
+pub use image::Image;

@@ -1,0 +1,109 @@
+//! From a frame to an answer: header, row, version, authorization, decode, handle, encode.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::FutureExt;
+
+use super::ctx::{Ctx, Node};
+use super::reply::{Answered, Reply};
+use super::{cluster, table};
+use crate::wire::header::{RequestHeader, response_header};
+use crate::wire::service::{Answer, ConnectionInfo, Pending, Service};
+use crate::wire::{Body, WireError};
+
+/// The node's answers to requests, as `net` sees them.
+pub struct Dispatch {
+    node: Arc<Node>,
+}
+
+impl Dispatch {
+    pub fn new(node: Arc<Node>) -> Self {
+        Self { node }
+    }
+}
+
+impl Service for Dispatch {
+    fn call(&self, connection: &Arc<ConnectionInfo>, frame: Bytes) -> Pending {
+        match self.start(connection, frame) {
+            Ok(pending) => pending,
+            Err(error) => Pending::Now(Answer::Close(error.to_string())),
+        }
+    }
+}
+
+impl Dispatch {
+    fn start(&self, connection: &Arc<ConnectionInfo>, mut frame: Bytes) -> Result<Pending, WireError> {
+        let header = RequestHeader::read(&mut frame)?;
+        let row = table::row(header.api_key).ok_or(WireError::UnknownApiKey(header.api_key))?;
+        let supported = row
+            .works()
+            .is_some_and(|versions| versions.contains(&header.api_version));
+        let Some(handler) = row.handler.filter(|_| supported) else {
+            return unsupported(&header);
+        };
+        let ctx = self.context(connection, &header);
+        let reply = handler(&ctx, frame)?;
+        Ok(pending(reply, header))
+    }
+
+    fn context(&self, connection: &Arc<ConnectionInfo>, header: &RequestHeader) -> Ctx {
+        Ctx {
+            node: self.node.clone(),
+            api_key: header.api_key,
+            api_version: header.api_version,
+            correlation_id: header.correlation_id,
+            client_id: header.client_id.clone(),
+            principal: connection.principal.clone(),
+            listener: connection.listener.clone(),
+            local_addr: connection.local_addr,
+            peer_addr: connection.peer_addr,
+            connection: connection.clone(),
+        }
+    }
+}
+
+/// A version that this node does not speak closes the connection, as in Kafka; only a client that asks for the versions
+/// themselves gets an answer that it can read.
+fn unsupported(header: &RequestHeader) -> Result<Pending, WireError> {
+    match cluster::api_versions::unsupported_version(header.api_key) {
+        Some(body) => Ok(Pending::Now(framed(header, body))),
+        None => Err(WireError::UnsupportedVersion {
+            key: header.api_key,
+            version: header.api_version,
+        }),
+    }
+}
+
+fn pending(reply: Reply<Result<Body, WireError>>, header: RequestHeader) -> Pending {
+    match reply {
+        Reply::Now(body) => Pending::Now(framed(&header, body)),
+        Reply::Later(future) => Pending::Later(future.map(move |body| framed(&header, body)).boxed()),
+        Reply::Nothing => Pending::Now(Answer::Silence),
+        Reply::Close(reason) => Pending::Now(Answer::Close(reason.to_owned())),
+        Reply::Eventually(future) => Pending::Later(
+            future
+                .map(move |answered| match answered {
+                    Answered::With(body) => framed(&header, body),
+                    Answered::Nothing => Answer::Silence,
+                    Answered::Close(reason) => Answer::Close(reason.to_owned()),
+                })
+                .boxed(),
+        ),
+    }
+}
+
+fn framed(header: &RequestHeader, body: Result<Body, WireError>) -> Answer {
+    match body {
+        Ok(body) => {
+            let mut answer = Body::from(response_header(
+                header.api_key,
+                header.api_version,
+                header.correlation_id,
+            ));
+            answer.append(body);
+            Answer::Frame(answer)
+        }
+        Err(error) => Answer::Close(error.to_string()),
+    }
+}

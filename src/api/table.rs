@@ -1,0 +1,248 @@
+//! ONE row per API key of Apache Kafka 4.3.1: the whole surface of the broker on one page.
+//!
+//! Columns: key, name, the versions of Kafka's latest stable release, the listeners on which Kafka serves it, what the
+//! principal must be allowed to do (resource, operation), the class of work, the memory a request may take (so many times
+//! its own size, plus so many KiB), and the handler `[family::file]`, or `[-]` as long as there is none.
+//!
+//! What has a handler is advertised by ApiVersions; what has none is answered as Kafka answers a version it does not know.
+
+use std::ops::RangeInclusive;
+
+use bytes::Bytes;
+
+use super::{Ctx, Reply};
+use crate::wire::{self, Body, RequestBody, ResponseBody, WireError};
+
+/// The listeners on which Kafka serves an API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Broker,
+    Controller,
+    Both,
+    /// Of ZooKeeper's days: the key is taken, no version of it is left.
+    Gone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    Nothing,
+    Cluster,
+    Topic,
+    Group,
+    TransactionalId,
+    DelegationToken,
+    User,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Any,
+    Read,
+    Write,
+    Create,
+    Delete,
+    Alter,
+    Describe,
+    ClusterAction,
+    DescribeConfigs,
+    AlterConfigs,
+    CreateTokens,
+}
+
+/// What kind of work a request is: who it is kept from when memory or threads run short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    Data,
+    /// What a client asks to find its way; cheap, and needed before anything else works.
+    Client,
+    Group,
+    Txn,
+    Admin,
+    /// From other brokers and controllers.
+    Peer,
+}
+
+/// A handler behind one shape: decodes, handles, encodes.
+pub type Handler = fn(&Ctx, Bytes) -> Result<Reply<Result<Body, WireError>>, WireError>;
+
+pub struct Row {
+    pub key: i16,
+    pub name: &'static str,
+    /// Empty for what is gone.
+    pub versions: RangeInclusive<i16>,
+    pub scope: Scope,
+    pub resource: Resource,
+    pub operation: Operation,
+    pub class: Class,
+    memory_factor: u32,
+    memory_kib: u32,
+    pub handler: Option<Handler>,
+}
+
+impl Row {
+    /// An upper estimate of the memory that a request of this size takes until it is answered.
+    pub fn memory_bytes(&self, request_bytes: usize) -> usize {
+        request_bytes * self.memory_factor as usize + self.memory_kib as usize * 1024
+    }
+
+    /// The versions that this node answers, if it answers any.
+    pub fn works(&self) -> Option<RangeInclusive<i16>> {
+        self.handler.map(|_| self.versions.clone())
+    }
+}
+
+/// The row of a key, if Kafka 4.3.1 has such a key.
+pub fn row(key: i16) -> Option<&'static Row> {
+    usize::try_from(key).ok().and_then(|key| ROWS.get(key))
+}
+
+/// All rows, by key.
+pub fn rows() -> &'static [Row] {
+    ROWS
+}
+
+macro_rules! handler {
+    (-) => {
+        None
+    };
+    ($family:ident::$file:ident) => {
+        Some(|ctx, body| run(ctx, body, super::$family::$file::handle))
+    };
+}
+
+macro_rules! rows {
+    ($($key:literal $name:ident $min:literal..=$max:literal $scope:ident $resource:ident $operation:ident $class:ident
+        $factor:literal $kib:literal [$($handler:tt)*];)*) => {
+        const ROWS: &[Row] = &[$(Row {
+            key: $key,
+            name: stringify!($name),
+            versions: $min..=$max,
+            scope: Scope::$scope,
+            resource: Resource::$resource,
+            operation: Operation::$operation,
+            class: Class::$class,
+            memory_factor: $factor,
+            memory_kib: $kib,
+            handler: handler!($($handler)*),
+        },)*];
+    };
+}
+
+rows! {
+     0 Produce                      3..=13 Broker     Topic           Write           Data    2  1 [-];
+     1 Fetch                        4..=18 Both       Topic           Read            Data    1 64 [-];
+     2 ListOffsets                  1..=11 Broker     Topic           Describe        Client  8 16 [-];
+     3 Metadata                     0..=13 Broker     Topic           Describe        Client 16 64 [-];
+     4 LeaderAndIsr                 0..=-1 Gone       Cluster         ClusterAction   Peer    8 16 [-];
+     5 StopReplica                  0..=-1 Gone       Cluster         ClusterAction   Peer    8 16 [-];
+     6 UpdateMetadata               0..=-1 Gone       Cluster         ClusterAction   Peer    8 16 [-];
+     7 ControlledShutdown           0..=-1 Gone       Cluster         ClusterAction   Peer    8 16 [-];
+     8 OffsetCommit                 2..=10 Broker     Group           Read            Group   8 16 [-];
+     9 OffsetFetch                  1..=10 Broker     Group           Describe        Group   8 32 [-];
+    10 FindCoordinator              0..=6  Broker     Group           Describe        Group   8 16 [-];
+    11 JoinGroup                    0..=9  Broker     Group           Read            Group   4 16 [-];
+    12 Heartbeat                    0..=4  Broker     Group           Read            Group   8 16 [-];
+    13 LeaveGroup                   0..=5  Broker     Group           Read            Group   8 16 [-];
+    14 SyncGroup                    0..=5  Broker     Group           Read            Group   8 16 [-];
+    15 DescribeGroups               0..=6  Broker     Group           Describe        Group   8 64 [-];
+    16 ListGroups                   0..=5  Broker     Group           Describe        Group   4 64 [-];
+    17 SaslHandshake                0..=1  Both       Nothing         Any             Client  8 16 [-];
+    18 ApiVersions                  0..=4  Both       Nothing         Any             Client  8 16 [cluster::api_versions];
+    19 CreateTopics                 2..=7  Both       Topic           Create          Admin   8 16 [-];
+    20 DeleteTopics                 1..=6  Both       Topic           Delete          Admin   8 16 [-];
+    21 DeleteRecords                0..=2  Broker     Topic           Delete          Admin   8 16 [-];
+    22 InitProducerId               0..=5  Broker     TransactionalId Write           Txn     8 16 [-];
+    23 OffsetForLeaderEpoch         2..=4  Broker     Topic           Describe        Client  8 16 [-];
+    24 AddPartitionsToTxn           0..=5  Broker     TransactionalId Write           Txn     8 16 [-];
+    25 AddOffsetsToTxn              0..=4  Broker     TransactionalId Write           Txn     8 16 [-];
+    26 EndTxn                       0..=5  Broker     TransactionalId Write           Txn     8 16 [-];
+    27 WriteTxnMarkers              1..=2  Broker     Cluster         ClusterAction   Peer    8 16 [-];
+    28 TxnOffsetCommit              0..=5  Broker     TransactionalId Write           Txn     8 16 [-];
+    29 DescribeAcls                 1..=3  Both       Cluster         Describe        Admin   8 16 [-];
+    30 CreateAcls                   1..=3  Both       Cluster         Alter           Admin   8 16 [-];
+    31 DeleteAcls                   1..=3  Both       Cluster         Alter           Admin   8 16 [-];
+    32 DescribeConfigs              1..=4  Both       Topic           DescribeConfigs Admin  16 64 [-];
+    33 AlterConfigs                 0..=2  Both       Topic           AlterConfigs    Admin   8 16 [-];
+    34 AlterReplicaLogDirs          1..=2  Broker     Cluster         Alter           Admin   8 16 [-];
+    35 DescribeLogDirs              1..=5  Broker     Cluster         Describe        Admin  16 64 [-];
+    36 SaslAuthenticate             0..=2  Both       Nothing         Any             Client  8 16 [-];
+    37 CreatePartitions             0..=3  Both       Topic           Alter           Admin   8 16 [-];
+    38 CreateDelegationToken        1..=3  Both       User            CreateTokens    Admin   8 16 [-];
+    39 RenewDelegationToken         1..=2  Both       Nothing         Any             Admin   8 16 [-];
+    40 ExpireDelegationToken        1..=2  Both       Nothing         Any             Admin   8 16 [-];
+    41 DescribeDelegationToken      1..=3  Both       DelegationToken Describe        Admin   8 16 [-];
+    42 DeleteGroups                 0..=2  Broker     Group           Delete          Group   8 16 [-];
+    43 ElectLeaders                 0..=2  Both       Cluster         Alter           Admin   8 16 [-];
+    44 IncrementalAlterConfigs      0..=1  Both       Topic           AlterConfigs    Admin   8 16 [-];
+    45 AlterPartitionReassignments  0..=1  Both       Cluster         Alter           Admin   8 16 [-];
+    46 ListPartitionReassignments   0..=0  Both       Cluster         Describe        Admin   8 16 [-];
+    47 OffsetDelete                 0..=0  Broker     Group           Delete          Group   8 16 [-];
+    48 DescribeClientQuotas         0..=1  Broker     Cluster         DescribeConfigs Admin   8 16 [-];
+    49 AlterClientQuotas            0..=1  Both       Cluster         AlterConfigs    Admin   8 16 [-];
+    50 DescribeUserScramCredentials 0..=0  Both       Cluster         Describe        Admin   8 16 [-];
+    51 AlterUserScramCredentials    0..=0  Both       Cluster         Alter           Admin   8 16 [-];
+    52 Vote                         0..=2  Controller Cluster         ClusterAction   Peer    8 16 [-];
+    53 BeginQuorumEpoch             0..=1  Controller Cluster         ClusterAction   Peer    8 16 [-];
+    54 EndQuorumEpoch               0..=1  Controller Cluster         ClusterAction   Peer    8 16 [-];
+    55 DescribeQuorum               0..=2  Both       Cluster         Describe        Admin   8 16 [-];
+    56 AlterPartition               2..=3  Controller Cluster         ClusterAction   Peer    8 16 [-];
+    57 UpdateFeatures               0..=2  Both       Cluster         Alter           Admin   8 16 [-];
+    58 Envelope                     0..=0  Controller Cluster         ClusterAction   Peer    8 16 [-];
+    59 FetchSnapshot                0..=1  Controller Cluster         ClusterAction   Peer    8 16 [-];
+    60 DescribeCluster              0..=2  Both       Cluster         Describe        Client  8 16 [-];
+    61 DescribeProducers            0..=0  Broker     Topic           Read            Admin   8 16 [-];
+    62 BrokerRegistration           0..=4  Controller Cluster         ClusterAction   Peer    8 16 [-];
+    63 BrokerHeartbeat              0..=2  Controller Cluster         ClusterAction   Peer    8 16 [-];
+    64 UnregisterBroker             0..=0  Both       Cluster         Alter           Admin   8 16 [-];
+    65 DescribeTransactions         0..=0  Broker     TransactionalId Describe        Admin   8 16 [-];
+    66 ListTransactions             0..=2  Broker     TransactionalId Describe        Admin   8 16 [-];
+    67 AllocateProducerIds          0..=0  Controller Cluster         ClusterAction   Peer    8 16 [-];
+    68 ConsumerGroupHeartbeat       0..=1  Broker     Group           Read            Group   8 16 [-];
+    69 ConsumerGroupDescribe        0..=1  Broker     Group           Describe        Group   8 16 [-];
+    70 ControllerRegistration       0..=0  Controller Cluster         ClusterAction   Peer    8 16 [-];
+    71 GetTelemetrySubscriptions    0..=0  Broker     Nothing         Any             Client  8 16 [-];
+    72 PushTelemetry                0..=0  Broker     Nothing         Any             Client  8 16 [-];
+    73 AssignReplicasToDirs         0..=0  Controller Cluster         ClusterAction   Peer    8 16 [-];
+    74 ListConfigResources          0..=1  Broker     Cluster         DescribeConfigs Admin   8 16 [-];
+    75 DescribeTopicPartitions      0..=0  Broker     Topic           Describe        Client 16 64 [-];
+    76 ShareGroupHeartbeat          1..=1  Broker     Group           Read            Group   8 16 [-];
+    77 ShareGroupDescribe           1..=1  Broker     Group           Describe        Group   8 16 [-];
+    78 ShareFetch                   1..=2  Broker     Group           Read            Data    1 64 [-];
+    79 ShareAcknowledge             1..=2  Broker     Group           Read            Group   8 16 [-];
+    80 AddRaftVoter                 0..=1  Both       Cluster         Alter           Admin   8 16 [-];
+    81 RemoveRaftVoter              0..=0  Both       Cluster         Alter           Admin   8 16 [-];
+    82 UpdateRaftVoter              0..=0  Controller Cluster         ClusterAction   Peer    8 16 [-];
+    83 InitializeShareGroupState    0..=0  Broker     Cluster         ClusterAction   Peer    8 16 [-];
+    84 ReadShareGroupState          0..=0  Broker     Cluster         ClusterAction   Peer    8 16 [-];
+    85 WriteShareGroupState         0..=1  Broker     Cluster         ClusterAction   Peer    8 16 [-];
+    86 DeleteShareGroupState        0..=0  Broker     Cluster         ClusterAction   Peer    8 16 [-];
+    87 ReadShareGroupStateSummary   0..=1  Broker     Cluster         ClusterAction   Peer    8 16 [-];
+    88 StreamsGroupHeartbeat        0..=0  Broker     Group           Read            Group   8 16 [-];
+    89 StreamsGroupDescribe         0..=0  Broker     Group           Describe        Group   8 16 [-];
+    90 DescribeShareGroupOffsets    0..=1  Broker     Group           Describe        Group   8 16 [-];
+    91 AlterShareGroupOffsets       0..=0  Broker     Group           Read            Group   8 16 [-];
+    92 DeleteShareGroupOffsets      0..=0  Broker     Group           Delete          Group   8 16 [-];
+}
+
+fn run<Q: RequestBody, R: ResponseBody + Send + 'static>(
+    ctx: &Ctx,
+    body: Bytes,
+    handle: fn(&Ctx, Q) -> Reply<R>,
+) -> Result<Reply<Result<Body, WireError>>, WireError> {
+    let (key, version) = (ctx.api_key, ctx.api_version);
+    let request = wire::decode(key, version, body)?;
+    Ok(handle(ctx, request).map(move |response| wire::encode(key, version, response)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_at_their_key() {
+        for (index, row) in rows().iter().enumerate() {
+            assert_eq!(usize::try_from(row.key), Ok(index), "{}", row.name);
+        }
+        assert_eq!(rows().len(), 93);
+    }
+}

@@ -1,0 +1,1 @@
+//! Client metrics (KIP-714). One file per API.

@@ -1,0 +1,1 @@
+//! Topics and partitions: create, describe, delete, move. One file per API.

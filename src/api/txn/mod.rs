@@ -1,0 +1,1 @@
+//! Transactional and idempotent producers. One file per API.

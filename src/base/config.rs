@@ -1,0 +1,5 @@
+//! Configuration. (Its owner replaces this page.)
+
+pub struct BrokerConfig;
+
+pub struct Listener;

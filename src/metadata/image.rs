@@ -1,0 +1,3 @@
+//! The cluster's state. (Its owner replaces this page.)
+
+pub struct Image;

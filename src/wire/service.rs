@@ -1,0 +1,71 @@
+//! The seam between sockets and requests: `net` hands a frame to a [`Service`] and gets an [`Answer`], now or later.
+//!
+//! `net` never names `api`, and `api` never names `net`.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use ottla_base::config::Listener;
+
+use super::Body;
+
+/// Answers requests. Called once per frame of a connection, in the order of arrival; what it does before it returns happens
+/// in that order, the futures it returns run concurrently, and the answers are written in the order of the frames.
+pub trait Service: Send + Sync + 'static {
+    fn call(&self, connection: &Arc<ConnectionInfo>, frame: Bytes) -> Pending;
+}
+
+/// An answer that is there, or one that will be.
+pub enum Pending {
+    Now(Answer),
+    Later(BoxFuture<'static, Answer>),
+}
+
+/// What the connection does once the request's turn to be answered has come.
+#[derive(Debug)]
+pub enum Answer {
+    /// Write this: the answer's header and body. The frame's size goes before it.
+    Frame(Body),
+    /// Write this, then read no further request for so many milliseconds.
+    Throttled(Body, u64),
+    /// A request without an answer (produce with acks = 0).
+    Silence,
+    /// Close the connection; the text says why.
+    Close(String),
+}
+
+/// Who is at the other end, as far as the connection knows.
+pub struct ConnectionInfo {
+    pub listener: Arc<Listener>,
+    pub local_addr: SocketAddr,
+    pub peer_addr: SocketAddr,
+    /// `User:ANONYMOUS` on a listener without authentication.
+    pub principal: Arc<str>,
+    /// Name and version of the client's library, known once it has sent ApiVersions 3 or newer.
+    pub client_software: OnceLock<(String, String)>,
+}
+
+impl ConnectionInfo {
+    pub fn new(listener: Arc<Listener>, local_addr: SocketAddr, peer_addr: SocketAddr) -> Self {
+        Self {
+            listener,
+            local_addr,
+            peer_addr,
+            principal: Arc::from("User:ANONYMOUS"),
+            client_software: OnceLock::new(),
+        }
+    }
+}
+
+impl fmt::Debug for ConnectionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} -> {} ({})",
+            self.peer_addr, self.local_addr, self.principal
+        )
+    }
+}
