@@ -9,6 +9,7 @@ pub mod error;
 pub mod file_slice;
 pub mod ids;
 pub mod limits;
+pub mod schema;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::ErrorCode;
