@@ -22,6 +22,7 @@ import java.net.URL;
 import java.net.URLClassLoader;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Collections;
 import java.util.List;
 import org.apache.kafka.common.utils.Exit;
 
@@ -37,10 +38,27 @@ public final class ToolRunner {
         final ByteArrayOutputStream out = new ByteArrayOutputStream();
         final ByteArrayOutputStream err = new ByteArrayOutputStream();
         final InputStream in;
-        Integer rc;
+        final List<Runnable> hooks = Collections.synchronizedList(new ArrayList<>());
+        volatile Integer rc;
 
         Call(byte[] input) {
             this.in = new ByteArrayInputStream(input);
+        }
+
+        /** A real exit lets nothing come after it: what a "catch (Throwable)" makes of our ToolExit is not the tool's output. */
+        void write(ByteArrayOutputStream to, byte[] buffer, int offset, int length) {
+            if (rc == null || !Thread.currentThread().getName().equals(TOOL_THREAD)) {
+                to.write(buffer, offset, length);
+            }
+        }
+
+        void runHooks() throws InterruptedException {
+            for (Runnable hook : List.copyOf(hooks)) {
+                Thread thread = new Thread(hook, "tool-exit-hook");
+                thread.setContextClassLoader(Thread.currentThread().getContextClassLoader());
+                thread.start();
+                thread.join(HOOK_MS_MAX);
+            }
         }
 
         /** The first exit code wins: a later one comes from a "finally" or a catch of our own ToolExit. */
@@ -51,6 +69,9 @@ public final class ToolRunner {
         }
     }
 
+    private static final String TOOL_THREAD = "tool";
+    private static final long HOOK_MS_MAX = 10_000;
+
     private static volatile Call current = new Call(new byte[0]);
 
     public static void main(String[] argv) throws Exception {
@@ -59,8 +80,7 @@ public final class ToolRunner {
         redirectStandardStreams();
         Exit.setExitProcedure(ToolRunner::exit);
         Exit.setHaltProcedure(ToolRunner::exit);
-        // Hooks of tools that have long ended would wait for them at JVM exit.
-        Exit.setShutdownHookAdder((name, hook) -> { });
+        Exit.setShutdownHookAdder((name, hook) -> current.hooks.add(hook));
 
         ObjectMapper json = new ObjectMapper();
         while (true) {
@@ -84,10 +104,11 @@ public final class ToolRunner {
         Call call = new Call(Base64.getDecoder().decode(request.get("input").asText()));
         current = call;
         try (URLClassLoader loader = new ToolClassLoader()) {
-            Thread thread = new Thread(() -> invoke(call, loader, request.get("class").asText(), args), "tool");
+            Thread thread = new Thread(() -> invoke(call, loader, request.get("class").asText(), args), TOOL_THREAD);
             thread.setContextClassLoader(loader);
             thread.start();
             thread.join();
+            call.runHooks();
         }
         System.out.flush();
         System.err.flush();
@@ -144,16 +165,13 @@ public final class ToolRunner {
         return new PrintStream(new OutputStream() {
             @Override
             public void write(int b) {
-                target().write(b);
+                write(new byte[] {(byte) b}, 0, 1);
             }
 
             @Override
             public void write(byte[] buffer, int offset, int length) {
-                target().write(buffer, offset, length);
-            }
-
-            private ByteArrayOutputStream target() {
-                return toOut ? current.out : current.err;
+                Call call = current;
+                call.write(toOut ? call.out : call.err, buffer, offset, length);
             }
         }, true);
     }

@@ -21,9 +21,12 @@ PATTERNS = ["tools/*.py", "clients/*/check*.py", "clients/*/*_checks.py", "clien
 class Suite:
     """One run: the broker all checks share, the warm JVM, and the directory everything is written to."""
 
-    def __init__(self, kind, run_dir):
+    def __init__(self, kind, run_dir, record):
         self.kind = kind
         self.run_dir = run_dir
+        self.record = record
+        self._fixtures = {}
+        self._fixture_contexts = []
         self.tools = ToolJvm()
         self._shared = None
         self._deaths = 0
@@ -36,11 +39,26 @@ class Suite:
             self._shared.start()
         return self._shared
 
+    def fixture(self, key, build):
+        """Built by the first check that asks; a failed build fails every check that needs it, without being tried again."""
+        if key not in self._fixtures:
+            ctx = harness.Ctx(self, f"fixture-{key}")
+            self._fixture_contexts.append(ctx)
+            try:
+                self._fixtures[key] = build(ctx)
+            except AssertionError as failure:
+                self._fixtures[key] = harness.CheckFailed(f"what this check looks at could not be made: {failure}")
+        if isinstance(self._fixtures[key], Exception):
+            raise self._fixtures[key]
+        return self._fixtures[key]
+
     def shared_broker_died(self):
         return self._shared is not None and self._shared.starts > 0 and not self._shared.running()
 
     def close(self):
         failure = None
+        for ctx in self._fixture_contexts:
+            ctx.close()
         if self._shared is not None and self._shared.running():
             try:
                 self._shared.stop()
@@ -58,7 +76,7 @@ def main(argv):
             print(f"{found['module']}: {found['name']}" + (f"  [{', '.join(sorted(found['tags']))}]" if found["tags"] else ""))
         return 0
     run_dir = Path(tempfile.mkdtemp(prefix="run-", dir=TARGET))
-    suite = Suite("kafka" if options.peer else "ottla", run_dir)
+    suite = Suite("kafka" if options.peer else "ottla", run_dir, options.record)
     started = time.monotonic()
     failed = []
     try:
@@ -82,7 +100,11 @@ def parse(argv):
     parser.add_argument("--list", action="store_true", help="list the checks and stop")
     parser.add_argument("--keep", action="store_true", help="keep brokers' directories and logs also when all is well")
     parser.add_argument("--quick", action="store_true", help='leave out checks tagged "slow"')
-    return parser.parse_args(argv)
+    parser.add_argument("--record", action="store_true", help="with --peer: write the files of tools/data/ from Apache Kafka's answers")
+    options = parser.parse_args(argv)
+    if options.record and not options.peer:
+        parser.error("--record needs --peer")
+    return options
 
 
 def discover():

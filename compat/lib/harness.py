@@ -5,6 +5,7 @@ they share one running broker and keep apart by unique names. A check that stops
 settings, asks for its own with ctx.new_broker().
 """
 
+import difflib
 import itertools
 import os
 import re
@@ -17,9 +18,9 @@ from broker import Broker, BrokerError  # noqa: F401 (for check modules)
 from jvm import COMPAT, KAFKA_HOME, TARGET, Result, ToolProcess, ToolTimeout, clip, table  # noqa: F401
 
 REGISTRY = []
-_BOOTSTRAP_OPTION = {
-    "kafka-metadata-shell": None, "kafka-dump-log": None, "kafka-storage": None,
-}
+_READS_FILES = {"kafka-metadata-shell", "kafka-dump-log", "kafka-storage"}
+# Sends its last records, and prints its summary, only when the JVM really ends.
+_OWN_PROCESS = {"kafka-verifiable-producer"}
 
 
 class CheckFailed(AssertionError):
@@ -73,25 +74,28 @@ class Ctx:
         expect_in(f"Created topic {name}.", result.out, result)
         return name
 
+    def fixture(self, key, build):
+        """What several checks look at and only the first pays for, e.g. the files of a stopped broker. build(ctx) gets a Ctx that lives as long as the run."""
+        return self.suite.fixture(key, build)
+
     def tool(self, name, *args, input=None, timeout=60, rc=0, broker=None):
         """Runs one of Kafka's console tools and returns its Result.
 
         --bootstrap-server is added unless the tool reads files or `args` name a server. The exit code must be `rc`;
         rc=None leaves it to the check. `input` (str or bytes) is the tool's stdin.
         """
-        args = [*map(str, args)]
-        result = self.tools.call(name, self._with_server(name, args, broker), as_bytes(input), timeout)
+        args = self._with_server(name, [*map(str, args)], broker)
+        if name in _OWN_PROCESS:
+            result = self._tool_process(name, args).wait(timeout)
+        else:
+            result = self.tools.call(name, args, as_bytes(input), timeout)
         if rc is not None and result.rc != rc:
             raise CheckFailed(f"exit code {result.rc}, expected {rc}\n{result}")
         return result
 
     def tool_start(self, name, *args, broker=None, stdin=False, heap="-Xmx128m"):
         """Starts a tool as a process of its own, to run beside the check (costs a JVM start)."""
-        work_dir = self.work_dir / f"proc-{len(self._processes)}"
-        work_dir.mkdir()
-        process = ToolProcess(name, self._with_server(name, [*map(str, args)], broker), work_dir, stdin, heap)
-        self._processes.append(process)
-        return process
+        return self._tool_process(name, self._with_server(name, [*map(str, args)], broker), stdin, heap)
 
     def sh(self, *command, input=None, timeout=60, rc=0, env=None, cwd=None):
         """Runs any other program; same rules as tool()."""
@@ -125,12 +129,18 @@ class Ctx:
             if broker.running():
                 broker.kill9()
 
+    def _tool_process(self, name, args, stdin=False, heap="-Xmx128m"):
+        work_dir = self.work_dir / f"process-{len(self._processes)}"
+        work_dir.mkdir()
+        process = ToolProcess(name, args, work_dir, stdin, heap)
+        self._processes.append(process)
+        return process
+
     def _with_server(self, name, args, broker):
-        option = _BOOTSTRAP_OPTION.get(name, "--bootstrap-server")
         named = any(arg.startswith(("--bootstrap-server", "--bootstrap-controller", "--help", "--version")) for arg in args)
-        if option is None or named or broker is False:
+        if name in _READS_FILES or named:
             return args
-        server = [option, (broker or self.broker).bootstrap]
+        server = ["--bootstrap-server", (broker or self.broker).bootstrap]
         # kafka-cluster wants its subcommand first, kafka-features and kafka-metadata-quorum want it last.
         return [*args, *server] if name == "kafka-cluster" else [*server, *args]
 
@@ -145,8 +155,12 @@ def expect(condition, message, result=None):
 
 
 def expect_eq(actual, expected, what="value", result=None):
-    if actual != expected:
-        expect(False, f"{what}:\n  expected {expected!r}\n  got      {actual!r}", result)
+    if actual == expected:
+        return
+    if isinstance(actual, list) and isinstance(expected, list) and max(len(actual), len(expected)) > 6:
+        diff = difflib.unified_diff([*map(str, expected)], [*map(str, actual)], "expected", "got", lineterm="", n=0)
+        expect(False, f"{what}:\n" + clip("\n".join(line for line in diff if not line.startswith("@@"))), result)
+    expect(False, f"{what}:\n  expected {clip(repr(expected))}\n  got      {clip(repr(actual))}", result)
 
 
 def expect_in(part, text, result=None):
@@ -182,3 +196,15 @@ def eventually(condition, what, timeout_s=15, interval_s=0.2):
 def data_file(name, module_file):
     """A file kept beside the check module, in its data/ folder."""
     return Path(module_file).resolve().parent / "data" / name
+
+
+def expect_golden(ctx, path, lines):
+    """The lines must be those of the data file, which `compat/run --peer --record` writes from Apache Kafka's own answers."""
+    lines = list(lines)
+    if ctx.suite.record:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(f"{line}\n" for line in lines))
+        return
+    expected = path.read_text().splitlines()
+    diff = [line for line in difflib.unified_diff(expected, lines, "Apache Kafka", "here", lineterm="", n=0) if not line.startswith("@@")]
+    expect(not diff, f"not what Apache Kafka answers ({path.name}), {max(0, len(diff) - 2)} lines differ:\n" + "\n".join(diff[:60]))
