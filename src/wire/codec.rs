@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::{Decodable, Encodable};
 
 use super::messages::encoded_as;
-use super::{Body, WireError};
+use super::{Body, WireError, schema};
 
 /// A message that a request's body decodes to. Every type of kafka-protocol is one; `wire::messages` adds its own.
 pub trait RequestBody: Sized {
@@ -42,8 +42,9 @@ impl ResponseBody for Body {
     }
 }
 
-/// Decodes the body of a request. The whole body must be used up.
+/// Decodes the body of a request. Its shape is checked first, so that no announced size is believed.
 pub fn decode<R: RequestBody>(key: i16, version: i16, mut body: Bytes) -> Result<R, WireError> {
+    schema::check(key, version, &body)?;
     let request = R::decode_body(key, version, &mut body)?;
     match body.len() {
         0 => Ok(request),

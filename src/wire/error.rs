@@ -2,22 +2,26 @@
 
 use thiserror::Error;
 
+use super::schema::Problem;
+
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum WireError {
     #[error("the request ends too early")]
     Truncated,
     #[error("{0} bytes follow the end of the request")]
     TrailingBytes(usize),
-    #[error("a length or count of {announced} does not fit into the {remaining} bytes that are left")]
-    LengthOutOfBounds { announced: i64, remaining: usize },
-    #[error("a length or count is null where the version has no null")]
-    UnexpectedNull,
-    #[error("a variable-length integer is longer than five bytes")]
+    #[error("a length of {announced} does not fit into the {remaining} bytes that are left")]
+    OutOfBounds { announced: i64, remaining: usize },
+    #[error("a variable-length integer of more than 32 bits")]
     OverlongVarint,
     #[error("a string is not UTF-8")]
     NotUtf8,
-    #[error("tagged fields are not in ascending order")]
-    UnorderedTags,
+    #[error("{message} request, field {field}: {problem}")]
+    Field {
+        message: &'static str,
+        field: &'static str,
+        problem: Problem,
+    },
     #[error("API key {0} is unknown")]
     UnknownApiKey(i16),
     #[error("version {version} of API key {key} is not supported")]

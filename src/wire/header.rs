@@ -10,7 +10,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::StrBytes;
 
-use super::WireError;
+use super::{WireError, schema};
 
 /// What stands before every request's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub fn response_header(api_key: i16, api_version: i16, correlation_id: i32) -> B
 
 /// Whether the messages of this key and version are in the compact, tagged form.
 pub fn is_flexible(api_key: i16, api_version: i16) -> bool {
-    ApiKey::try_from(api_key).is_ok_and(|key| key.request_header_version(api_version) >= 2)
+    schema::message(api_key).is_some_and(|message| api_version >= message.flexible_from)
 }
 
 fn read_nullable_string(frame: &mut Bytes) -> Result<Option<StrBytes>, WireError> {
@@ -68,7 +68,7 @@ fn read_nullable_string(frame: &mut Bytes) -> Result<Option<StrBytes>, WireError
     }
     let len = usize::try_from(announced).unwrap_or(usize::MAX);
     if len > frame.remaining() {
-        return Err(WireError::LengthOutOfBounds {
+        return Err(WireError::OutOfBounds {
             announced: announced.into(),
             remaining: frame.remaining(),
         });

@@ -8,6 +8,7 @@ pub mod codec;
 pub mod error;
 pub mod header;
 pub mod messages;
+pub mod schema;
 pub mod service;
 
 pub use body::{Body, Chunk};
