@@ -72,6 +72,11 @@ impl<'a> Cursor<'a> {
         Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
     }
 
+    /// An unsigned varint, as flexible messages count and measure with.
+    pub fn uvarint(&mut self) -> Result<usize, BatchError> {
+        self.base128(VARINT_BYTES_MAX).map(|raw| raw as u32 as usize)
+    }
+
     /// Bits beyond the integer's width are dropped, as the JVM's shift drops them; only the length is limited.
     fn base128(&mut self, bytes_max: u32) -> Result<u64, BatchError> {
         let mut value = 0u64;
@@ -86,14 +91,56 @@ impl<'a> Cursor<'a> {
         Err(BatchError::OverlongVarint)
     }
 
-    /// A varint length and that many bytes; −1 is null, every other negative length is refused.
+    /// A varint length and that many bytes. Writers say null by −1; Kafka reads every negative length so.
     pub fn nullable_bytes(&mut self) -> Result<Option<&'a [u8]>, BatchError> {
-        match self.varint()? {
-            -1 => Ok(None),
-            len => {
-                let len = usize::try_from(len).map_err(|_| BatchError::NegativeLength)?;
-                self.take(len).map(Some)
-            }
+        match usize::try_from(self.varint()?) {
+            Ok(len) => self.take(len).map(Some),
+            Err(_) => Ok(None),
         }
+    }
+}
+
+/// Appends a zigzag varint.
+pub(crate) fn put_varint(out: &mut Vec<u8>, value: i32) {
+    put_base128(out, u64::from(((value << 1) ^ (value >> 31)) as u32));
+}
+
+/// Appends a zigzag varlong.
+pub(crate) fn put_varlong(out: &mut Vec<u8>, value: i64) {
+    put_base128(out, ((value << 1) ^ (value >> 63)) as u64);
+}
+
+/// Appends an unsigned varint.
+pub(crate) fn put_base128(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn varints_go_both_ways(small: i32, large: i64) {
+            let mut out = Vec::new();
+            put_varint(&mut out, small);
+            put_varlong(&mut out, large);
+            let mut cursor = Cursor::new(&out);
+            prop_assert_eq!(cursor.varint(), Ok(small));
+            prop_assert_eq!(cursor.varlong(), Ok(large));
+            prop_assert!(cursor.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_varint_of_six_bytes_is_refused() {
+        let six = [0x80, 0x80, 0x80, 0x80, 0x80, 0x00];
+        assert_eq!(Cursor::new(&six).varint(), Err(BatchError::OverlongVarint));
+        assert_eq!(Cursor::new(&six).varlong(), Ok(0));
     }
 }

@@ -256,6 +256,17 @@ impl BatchHeader {
         out
     }
 
+    /// Sets the length field for a body of so many bytes. A body beyond 2 GiB cannot be stored; its length saturates,
+    /// and the size limits of the log refuse it.
+    pub(crate) fn set_body_bytes(&mut self, body_bytes: usize) {
+        let length = (HEADER_BYTES - LENGTH_PREFIX_BYTES).saturating_add(body_bytes);
+        self.length = i32::try_from(length).unwrap_or(i32::MAX);
+    }
+
+    pub(crate) fn set_codec(&mut self, codec: Codec) {
+        self.attributes = self.attributes & !CODEC_MASK | codec.bits();
+    }
+
     /// The checksum that this header and `body` (the bytes after it) must carry.
     pub fn compute_crc(&self, body: &[u8]) -> u32 {
         let head = self.encode();
@@ -277,6 +288,11 @@ pub(crate) fn attributes(codec: Codec, timestamps: TimestampType, transactional:
         bits |= CONTROL;
     }
     bits
+}
+
+/// `attributes`, saying that the base timestamp is a delete horizon.
+pub(crate) fn with_delete_horizon(attributes: i16) -> i16 {
+    attributes | DELETE_HORIZON
 }
 
 /// Whether `batch`, one whole batch of magic 2 and nothing behind it, has the checksum it claims.
