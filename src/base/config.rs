@@ -2,4 +2,8 @@
 
 pub struct BrokerConfig;
 
-pub struct Listener;
+pub struct Listener {
+    pub name: String,
+    pub host: String,
+    pub port: u16,
+}

@@ -1,1 +1,14 @@
-//! Sockets: listeners, connections, limits.
+//! Sockets: listeners, connections, limits. Knows frames, not requests: a [`crate::wire::service::Service`] answers them.
+//!
+//! One task per connection ([`connection`]) reads frames into a buffer that grows with the bytes received ([`inbound`]),
+//! starts each request in order, and writes the answers in the same order by `sendmsg` and `sendfile` ([`outbound`]).
+//! [`limits`] bounds what a peer can make the node hold; [`server`] binds, accepts and drains.
+
+pub mod connection;
+pub mod inbound;
+pub mod limits;
+pub mod outbound;
+pub mod server;
+
+pub use limits::NetLimits;
+pub use server::Server;

@@ -1,0 +1,325 @@
+//! One connection, one task: read, start, answer in order, write; and every reason for which it ends, in one log line.
+//!
+//! Requests are started in the order of arrival. Answers that are not there yet wait in `in_flight`, which polls them all
+//! and hands them out in order. While answers wait for the socket, no further request is started: a peer that does not read
+//! holds at most one backlog.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::{FuturesOrdered, StreamExt};
+use thiserror::Error;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::inbound::{FrameError, Inbound};
+use super::limits::NetLimits;
+use super::outbound::Outbound;
+use crate::wire::service::{Answer, ConnectionInfo, Pending, Service};
+
+/// Why a connection ended.
+#[derive(Debug, Error)]
+pub enum Closed {
+    #[error("the peer closed it")]
+    ByPeer,
+    #[error("the peer closed it in the middle of a frame")]
+    MidFrame,
+    #[error("the node stops")]
+    Shutdown,
+    #[error("no whole request in the first {0:?}")]
+    NoFirstFrame(Duration),
+    #[error("a request was begun and not finished in {0:?}")]
+    SlowFrame(Duration),
+    #[error("the peer read none of its answers for {0:?}")]
+    SlowReader(Duration),
+    #[error("idle for {0:?} (connections.max.idle.ms)")]
+    Idle(Duration),
+    #[error("{0}")]
+    Refused(String),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Closed {
+    /// Whether an operator should hear of it: the peer broke a rule or hit a limit.
+    pub fn is_offence(&self) -> bool {
+        match self {
+            Self::ByPeer | Self::Shutdown | Self::Idle(_) | Self::Io(_) | Self::MidFrame => false,
+            Self::NoFirstFrame(_)
+            | Self::SlowFrame(_)
+            | Self::SlowReader(_)
+            | Self::Refused(_)
+            | Self::Frame(_) => true,
+        }
+    }
+}
+
+/// Serves one connection until it ends, and says why it did.
+pub async fn serve(
+    stream: TcpStream,
+    info: Arc<ConnectionInfo>,
+    service: Arc<dyn Service>,
+    limits: Arc<NetLimits>,
+    stop: watch::Receiver<bool>,
+) -> Closed {
+    let now = Instant::now();
+    let mut connection = Connection {
+        inbound: Inbound::new(limits.request_bytes_max),
+        outbound: Outbound::default(),
+        in_flight: FuturesOrdered::new(),
+        stream,
+        info,
+        service,
+        limits,
+        opened: now,
+        has_sent_a_frame: false,
+        last_frame: now,
+        frame_begun: None,
+        write_stalled: None,
+        muted_until: None,
+        close_after: None,
+    };
+    match connection.run(stop).await {
+        Ok(never) => match never {},
+        Err(closed) => closed,
+    }
+}
+
+enum Never {}
+
+struct Connection {
+    stream: TcpStream,
+    info: Arc<ConnectionInfo>,
+    service: Arc<dyn Service>,
+    limits: Arc<NetLimits>,
+    inbound: Inbound,
+    outbound: Outbound,
+    in_flight: FuturesOrdered<InFlight>,
+    opened: Instant,
+    has_sent_a_frame: bool,
+    last_frame: Instant,
+    /// When the frame that is under way began to arrive.
+    frame_begun: Option<Instant>,
+    /// Since when the socket has taken nothing although answers wait.
+    write_stalled: Option<Instant>,
+    muted_until: Option<Instant>,
+    /// The connection ends with this reason once the answers before it are written.
+    close_after: Option<String>,
+}
+
+/// What made the task run.
+enum Event {
+    Readable,
+    Writable,
+    Answered(Answer),
+    Deadline,
+    Stop,
+}
+
+impl Connection {
+    async fn run(&mut self, mut stop: watch::Receiver<bool>) -> Result<Never, Closed> {
+        loop {
+            match self.next_event(&mut stop).await {
+                Event::Readable => self.read()?,
+                Event::Writable => self.write()?,
+                Event::Answered(answer) => {
+                    self.answer(answer)?;
+                    self.write()?;
+                }
+                Event::Deadline => self.check_deadlines()?,
+                Event::Stop => return Err(self.drain().await),
+            }
+            self.start_requests()?;
+            self.close_if_done()?;
+        }
+    }
+
+    async fn next_event(&mut self, stop: &mut watch::Receiver<bool>) -> Event {
+        let may_read = self.may_start();
+        let deadline = self.deadline();
+        let may_answer = !self.in_flight.is_empty() && self.outbound.bytes() < self.limits.backlog_bytes_max;
+        tokio::select! {
+            biased;
+            Some(answer) = self.in_flight.next(), if may_answer => Event::Answered(answer),
+            _ = self.stream.ready(Interest::WRITABLE), if !self.outbound.is_empty() => Event::Writable,
+            _ = self.stream.ready(Interest::READABLE), if may_read => Event::Readable,
+            _ = stop.wait_for(|stopping| *stopping) => Event::Stop,
+            () = sleep_until(deadline) => Event::Deadline,
+        }
+    }
+
+    /// Whether another request may be started now.
+    fn may_start(&self) -> bool {
+        self.close_after.is_none()
+            && self.muted_until.is_none_or(|until| Instant::now() >= until)
+            && self.in_flight.len() < self.limits.in_flight_max
+            && self.outbound.bytes() < self.limits.backlog_bytes_max
+    }
+
+    fn read(&mut self) -> Result<(), Closed> {
+        let room = self.inbound.room();
+        match self.stream.try_read_buf(room) {
+            Ok(0) if self.inbound.has_partial_frame() => Err(Closed::MidFrame),
+            Ok(0) => Err(Closed::ByPeer),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.inbound.release_when_empty();
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Starts every whole frame, as far as the limits allow, and writes what is answered at once.
+    fn start_requests(&mut self) -> Result<(), Closed> {
+        let mut answered = false;
+        while self.may_start() {
+            let Some(frame) = self.inbound.next_frame()? else {
+                break;
+            };
+            self.has_sent_a_frame = true;
+            self.last_frame = Instant::now();
+            match self.service.call(&self.info, frame) {
+                Pending::Now(answer) if self.in_flight.is_empty() => {
+                    self.answer(answer)?;
+                    answered = true;
+                }
+                Pending::Now(answer) => self.in_flight.push_back(InFlight::Ready(Some(answer))),
+                Pending::Later(future) => self.in_flight.push_back(InFlight::Waiting(future)),
+            }
+        }
+        self.note_partial_frame();
+        if answered { self.write() } else { Ok(()) }
+    }
+
+    fn note_partial_frame(&mut self) {
+        if !self.inbound.has_partial_frame() {
+            self.frame_begun = None;
+            self.inbound.release_when_empty();
+        } else if self.may_start() {
+            self.frame_begun.get_or_insert_with(Instant::now);
+        } else {
+            // The rest of it may lie in the socket: as long as we do not read, the peer is not slow.
+            self.frame_begun = None;
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) -> Result<(), Closed> {
+        match answer {
+            Answer::Frame(body) => self.outbound.push(body)?,
+            Answer::Throttled(body, throttle_ms) => {
+                self.outbound.push(body)?;
+                self.muted_until = Some(Instant::now() + Duration::from_millis(throttle_ms));
+            }
+            Answer::Silence => {}
+            Answer::Close(reason) => self.close_after = Some(reason),
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<(), Closed> {
+        let written = self.outbound.write(&self.stream)?;
+        if self.outbound.is_empty() {
+            self.write_stalled = None;
+        } else if written > 0 || self.write_stalled.is_none() {
+            self.write_stalled = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn close_if_done(&mut self) -> Result<(), Closed> {
+        match &self.close_after {
+            Some(reason) if self.outbound.is_empty() => Err(Closed::Refused(reason.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next moment at which something may be due.
+    fn deadline(&self) -> Instant {
+        let mut deadline = match self.has_sent_a_frame {
+            false => self.opened + self.limits.first_frame_max,
+            true => self.last_frame + self.limits.idle_max,
+        };
+        let begun = self.frame_begun.map(|at| at + self.limits.started_frame_max);
+        let stalled = self.write_stalled.map(|at| at + self.limits.write_stall_max);
+        for other in [begun, stalled, self.muted_until].into_iter().flatten() {
+            deadline = deadline.min(other);
+        }
+        deadline
+    }
+
+    fn check_deadlines(&mut self) -> Result<(), Closed> {
+        let now = Instant::now();
+        let over = |since: Instant, max: Duration| now >= since + max;
+        if self.muted_until.is_some_and(|until| now >= until) {
+            self.muted_until = None;
+        }
+        if !self.has_sent_a_frame && over(self.opened, self.limits.first_frame_max) {
+            return Err(Closed::NoFirstFrame(self.limits.first_frame_max));
+        }
+        if self
+            .frame_begun
+            .is_some_and(|at| over(at, self.limits.started_frame_max))
+        {
+            return Err(Closed::SlowFrame(self.limits.started_frame_max));
+        }
+        if self
+            .write_stalled
+            .is_some_and(|at| over(at, self.limits.write_stall_max))
+        {
+            return Err(Closed::SlowReader(self.limits.write_stall_max));
+        }
+        if self.has_sent_a_frame && over(self.last_frame, self.limits.idle_max) {
+            if self.in_flight.is_empty() && self.outbound.is_empty() {
+                return Err(Closed::Idle(self.limits.idle_max));
+            }
+            self.last_frame = now;
+        }
+        Ok(())
+    }
+
+    /// The node stops: no further request is started, answers that are under way get a bounded time.
+    async fn drain(&mut self) -> Closed {
+        let drain_max = self.limits.drain_max;
+        let rest = async {
+            while !(self.in_flight.is_empty() && self.outbound.is_empty()) {
+                tokio::select! {
+                    Some(answer) = self.in_flight.next(), if !self.in_flight.is_empty() => self.answer(answer)?,
+                    _ = self.stream.ready(Interest::WRITABLE), if !self.outbound.is_empty() => {}
+                }
+                self.write()?;
+            }
+            Ok::<(), Closed>(())
+        };
+        match timeout(drain_max, rest).await {
+            Ok(Err(closed)) => closed,
+            Ok(Ok(())) | Err(_) => Closed::Shutdown,
+        }
+    }
+}
+
+/// An answer in its place in the order.
+enum InFlight {
+    Ready(Option<Answer>),
+    Waiting(BoxFuture<'static, Answer>),
+}
+
+impl Future for InFlight {
+    type Output = Answer;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        match self.get_mut() {
+            Self::Ready(answer) => Poll::Ready(answer.take().unwrap_or(Answer::Silence)),
+            Self::Waiting(future) => future.as_mut().poll(context),
+        }
+    }
+}

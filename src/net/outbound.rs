@@ -1,0 +1,117 @@
+//! Answers to a socket: memory by `sendmsg`, ranges of segments by `sendfile`, in order, as far as the socket takes them.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
+
+use bytes::{Buf, Bytes};
+use nix::sys::sendfile::sendfile64;
+use nix::sys::socket::{MsgFlags, sendmsg};
+use ottla_base::FileSlice;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+use crate::wire::{Body, Chunk};
+
+/// Most slices of memory that one system call takes.
+const SLICES_MAX: usize = 64;
+/// Most bytes that one call moves from a file, so that one reader does not keep a thread from the others.
+const SENDFILE_BYTES_MAX: usize = 1 << 20;
+
+/// Answers whose turn has come, waiting for the socket.
+#[derive(Debug, Default)]
+pub struct Outbound {
+    chunks: VecDeque<Chunk>,
+    bytes: usize,
+}
+
+impl Outbound {
+    /// Puts a frame behind those that wait; fails when it is longer than a frame can be.
+    pub fn push(&mut self, body: Body) -> io::Result<()> {
+        let size = i32::try_from(body.len())
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "an answer longer than 2 GiB"))?;
+        self.bytes += 4 + body.len();
+        self.chunks
+            .push_back(Chunk::Bytes(Bytes::copy_from_slice(&size.to_be_bytes())));
+        self.chunks.extend(body.into_chunks());
+        Ok(())
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// Writes until all is written or the socket takes no more; returns the bytes that went out.
+    pub fn write(&mut self, stream: &TcpStream) -> io::Result<usize> {
+        let mut written = 0;
+        while let Some(front) = self.chunks.front() {
+            let result = stream.try_io(Interest::WRITABLE, || match front {
+                Chunk::Bytes(_) => send_memory(&self.chunks, stream),
+                Chunk::File(slice) => send_file(slice, stream),
+            });
+            match result {
+                Ok(sent) => {
+                    written += sent;
+                    self.consume(sent);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(written)
+    }
+
+    fn consume(&mut self, mut sent: usize) {
+        self.bytes -= sent;
+        while let Some(front) = self.chunks.front_mut() {
+            let len = front.len();
+            if sent >= len {
+                sent -= len;
+                self.chunks.pop_front();
+                continue;
+            }
+            match front {
+                Chunk::Bytes(bytes) => bytes.advance(sent),
+                Chunk::File(slice) => {
+                    slice.position += sent as u64;
+                    slice.len -= sent;
+                }
+            }
+            break;
+        }
+    }
+}
+
+/// The chunks of memory at the front in one call. What follows from a file is announced with `MSG_MORE`, so that the small
+/// header does not travel as a packet of its own.
+fn send_memory(chunks: &VecDeque<Chunk>, stream: &TcpStream) -> io::Result<usize> {
+    let memory = chunks.iter().map_while(|chunk| match chunk {
+        Chunk::Bytes(bytes) => Some(IoSlice::new(bytes)),
+        Chunk::File(_) => None,
+    });
+    let slices: Vec<IoSlice<'_>> = memory.take(SLICES_MAX).collect();
+    let mut flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+    if chunks.len() > slices.len() {
+        flags |= MsgFlags::from_bits_retain(nix::libc::MSG_MORE);
+    }
+    let fd = std::os::fd::AsRawFd::as_raw_fd(&stream.as_fd());
+    Ok(sendmsg::<()>(fd, &slices, &[], flags, None)?)
+}
+
+fn send_file(slice: &FileSlice, stream: &TcpStream) -> io::Result<usize> {
+    let mut position = i64::try_from(slice.position).map_err(io::Error::other)?;
+    let count = slice.len.min(SENDFILE_BYTES_MAX);
+    match sendfile64(stream.as_fd(), slice.file.as_fd(), Some(&mut position), count)? {
+        // A segment shorter than the answer that was promised from it: the peer has the header, so there is no way back.
+        0 => Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "a segment ended before the answer did",
+        )),
+        sent => Ok(sent),
+    }
+}
