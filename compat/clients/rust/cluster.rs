@@ -150,9 +150,8 @@ impl Cluster {
         consumer.assign(&from)?;
         let mut got = vec![Vec::new(); partitions as usize];
         for read in 0..count {
-            let message = consumer
-                .poll(WAIT)
-                .ok_or_else(|| format!("silence after {read} of {count} records"))??;
+            let message =
+                next(&consumer).map_err(|error| format!("after {read} of {count} records: {error}"))?;
             let partition = got
                 .get_mut(message.partition() as usize)
                 .ok_or("an unknown partition")?;

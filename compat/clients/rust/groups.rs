@@ -112,9 +112,8 @@ impl Scenario {
         let mut values = Vec::new();
         let mut last = None;
         while values.len() < count {
-            let message = member
-                .poll(WAIT)
-                .ok_or_else(|| format!("silence after {} of {count} records", values.len()))??;
+            let message = next(&member)
+                .map_err(|error| format!("after {} of {count} records: {error}", values.len()))?;
             values.push(message.payload().unwrap_or_default().to_vec());
             last = Some((message.partition(), message.offset() + 1));
         }
