@@ -48,7 +48,7 @@ class Ctx:
         self.work_dir = suite.run_dir / re.sub(r"[^a-z0-9]+", "-", name.lower())
         self.work_dir.mkdir(parents=True, exist_ok=True)
         self._brokers = []
-        self._processes = []
+        self.processes = []
 
     @property
     def broker(self):
@@ -123,17 +123,17 @@ class Ctx:
         return lines
 
     def close(self):
-        for process in self._processes:
+        for process in self.processes:
             process.stop()
         for broker in self._brokers:
             if broker.running():
                 broker.kill9()
 
     def _tool_process(self, name, args, stdin=False, heap="-Xmx128m"):
-        work_dir = self.work_dir / f"process-{len(self._processes)}"
+        work_dir = self.work_dir / f"process-{len(self.processes)}"
         work_dir.mkdir()
         process = ToolProcess(name, args, work_dir, stdin, heap)
-        self._processes.append(process)
+        self.processes.append(process)
         return process
 
     def _with_server(self, name, args, broker):

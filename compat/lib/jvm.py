@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 import shlex
 import subprocess
 import threading
@@ -152,10 +151,9 @@ class ToolProcess:
 
 
 def table(text, first_column):
-    """The rows under the heading line that starts with `first_column`, each as a dict by heading; headings are split at two or more spaces or tabs."""
+    """The rows under the heading line that starts with `first_column`, each as a dict by heading. Cells must not hold blanks."""
     rows, heading = [], None
-    for line in text.splitlines():
-        cells = [cell for cell in re.split(r"\s{2,}|\t+", line.strip()) if cell]
+    for cells in map(str.split, text.splitlines()):
         if cells and cells[0] == first_column:
             heading = cells
         elif heading and cells:

@@ -132,7 +132,7 @@ def brokers(ctx):
         expect_in("  max.message.bytes=2000000 sensitive=false synonyms={DYNAMIC_BROKER_CONFIG:message.max.bytes=2000000, "
                   "DEFAULT_CONFIG:message.max.bytes=1048588}\n", result.out, result)
         expect_in("  retention.ms=8888888 sensitive=false", result.out, result)
-        ctx.produce(topic, ["x" * 1500000], "--producer-property", "max.request.size=3000000")
+        ctx.produce(topic, ["x" * 1500000], "--command-property", "max.request.size=3000000")
     finally:
         alter(ctx, "brokers", "1", "--delete-config", f"{retention},message.max.bytes")
         configs(ctx, "--alter", "--entity-type", "brokers", "--entity-default", "--delete-config", retention)
