@@ -2,59 +2,71 @@
 //!
 //! | API | version | type to use |
 //! |---|---|---|
-//! | OffsetCommit | 10 | [`OffsetCommitRequest`], a wrapper that derefs to kafka-protocol's |
+//! | OffsetCommit | 10 | [`OffsetCommitRequest`], which derefs to kafka-protocol's |
 //! | OffsetFetch | 10 | [`OffsetFetchRequest`], the same |
 //! | ListOffsets | 11 | kafka-protocol's: 11 looks like 10 on the wire |
-//! | DescribeLogDirs | 5 | request: kafka-protocol's; answer: [`DescribeLogDirsResponse`] |
+//! | DescribeLogDirs | 5 | request: kafka-protocol's, 5 looks like 4; answer: [`describe_log_dirs::DescribeLogDirsResponse`] |
+//!
+//! Answers of OffsetCommit and OffsetFetch are kafka-protocol's in all versions.
 
-use std::ops::Deref;
+pub mod describe_log_dirs;
+pub mod offset_commit;
+pub mod offset_fetch;
 
-use bytes::Bytes;
-use kafka_protocol::messages as kafka;
+use bytes::{Buf, Bytes};
+use kafka_protocol::messages::ApiKey;
+use kafka_protocol::protocol::StrBytes;
+use ottla_base::schema::{Reader, Schema, SchemaError, Writer};
 
-use super::{RequestBody, WireError};
+use super::{Body, WireError};
+
+pub use describe_log_dirs::DescribeLogDirsResponse;
+pub use offset_commit::OffsetCommitRequest;
+pub use offset_fetch::OffsetFetchRequest;
 
 /// The newest version known to kafka-protocol that has the same bytes.
 pub(super) fn encoded_as(key: i16, version: i16) -> i16 {
-    const LIST_OFFSETS: i16 = 2;
+    const LIST_OFFSETS: i16 = ApiKey::ListOffsets as i16;
+    const DESCRIBE_LOG_DIRS: i16 = ApiKey::DescribeLogDirs as i16;
     match (key, version) {
         (LIST_OFFSETS, 11) => 10,
+        (DESCRIBE_LOG_DIRS, 5) => 4,
         _ => version,
     }
 }
 
-/// OffsetCommit 2-10. From version 10 on a topic is named by its id, and its name is empty.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OffsetCommitRequest(pub kafka::OffsetCommitRequest);
+/// Makes messages declared with `record_schema!` answers.
+macro_rules! schema_responses {
+    ($($response:ty),*) => {
+        $(impl $crate::wire::ResponseBody for $response {
+            fn encode_body(self, _key: i16, version: i16) -> Result<$crate::wire::Body, $crate::wire::WireError> {
+                $crate::wire::messages::encode_schema(&self, version)
+            }
+        })*
+    };
+}
+use schema_responses;
 
-impl Deref for OffsetCommitRequest {
-    type Target = kafka::OffsetCommitRequest;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
+fn decode_schema<S: Schema>(version: i16, body: &mut Bytes) -> Result<S, WireError> {
+    let mut reader = Reader::new(body);
+    let message = S::decode(&mut reader, version)
+        .map_err(|error: SchemaError| WireError::Malformed(error.to_string()))?;
+    let used = body.len() - reader.rest().len();
+    body.advance(used);
+    Ok(message)
 }
 
-impl RequestBody for OffsetCommitRequest {
-    fn decode_body(key: i16, version: i16, body: &mut Bytes) -> Result<Self, WireError> {
-        RequestBody::decode_body(key, version, body).map(Self)
-    }
+fn encode_schema<S: Schema>(message: &S, version: i16) -> Result<Body, WireError> {
+    let mut writer = Writer::new();
+    message
+        .encode(&mut writer, version)
+        .map_err(|error| WireError::Unencodable(error.to_string()))?;
+    Ok(Body::from(writer.into_bytes()))
 }
 
-/// OffsetFetch 1-10. From version 10 on a topic is named by its id, and its name is empty.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OffsetFetchRequest(pub kafka::OffsetFetchRequest);
-
-impl Deref for OffsetFetchRequest {
-    type Target = kafka::OffsetFetchRequest;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
+fn text(text: String) -> StrBytes {
+    StrBytes::from_string(text)
 }
 
-impl RequestBody for OffsetFetchRequest {
-    fn decode_body(key: i16, version: i16, body: &mut Bytes) -> Result<Self, WireError> {
-        RequestBody::decode_body(key, version, body).map(Self)
-    }
-}
+#[cfg(test)]
+mod tests;

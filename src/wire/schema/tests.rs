@@ -95,7 +95,6 @@ fn whole_requests_pass_and_kafka_protocol_reads_them_the_same_way() {
         "OffsetFetch 10",
         "InitProducerId 6",
         "WriteTxnMarkers 2",
-        "DescribeLogDirs 5",
         "BrokerHeartbeat 2",
         "ShareFetch 2",
         "ShareAcknowledge 2",
