@@ -1,3 +1,0 @@
-//! The cluster's state. (Its owner replaces this page.)
-
-pub struct Image;
