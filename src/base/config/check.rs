@@ -11,14 +11,21 @@ use super::value::split_list;
 /// A key and what is wrong with it.
 type Problem = (&'static str, String);
 
+/// What a node's file must satisfy beyond each value by itself.
 pub(super) fn rules(config: &BrokerConfig) -> Vec<Problem> {
-    let mut problems = Vec::new();
+    let mut problems = value_rules(config);
     node_ids(config, &mut problems);
-    numbers(config, &mut problems);
     quorum(config, &mut problems);
     directories(config, &mut problems);
-    connections(config, &mut problems);
     refusals(config, &mut problems);
+    problems
+}
+
+/// The part of the rules that dynamic changes must satisfy too.
+pub(super) fn value_rules(config: &impl Settings) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    numbers(config, &mut problems);
+    connections(config, &mut problems);
     problems
 }
 
@@ -38,7 +45,7 @@ fn node_ids(config: &BrokerConfig, problems: &mut Vec<Problem>) {
     );
 }
 
-fn numbers(config: &BrokerConfig, problems: &mut Vec<Problem>) {
+fn numbers(config: &impl Settings, problems: &mut Vec<Problem>) {
     let retention_ms = config.log_retention_ms();
     let threads = i64::from(config.i32("log.cleaner.threads").max(1));
     let fetch_wait_ms = config.i64("replica.fetch.wait.max.ms");
@@ -136,7 +143,7 @@ fn directories(config: &BrokerConfig, problems: &mut Vec<Problem>) {
     }
 }
 
-fn connections(config: &BrokerConfig, problems: &mut Vec<Problem>) {
+fn connections(config: &impl Settings, problems: &mut Vec<Problem>) {
     const OVERRIDES: &str = "max.connections.per.ip.overrides";
     let overrides = split_list(&config.string(OVERRIDES).unwrap_or_default());
     let fits = |entry: &&String| {

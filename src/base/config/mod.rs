@@ -8,10 +8,13 @@
 //! Precedence, highest first: the topic's or group's own value, the dynamic value of this broker, the dynamic value of all
 //! brokers, the file, the default.
 
+pub mod alter;
 pub mod broker;
 mod check;
 pub mod def;
 pub mod defs;
+pub mod describe;
+pub mod effective;
 mod error;
 pub mod listeners;
 pub mod properties;
@@ -24,6 +27,7 @@ pub mod value;
 pub use broker::{BrokerConfig, Source, StartError};
 pub use def::{ConfigDef, Kind, Support, UpdateMode, Valid};
 pub use defs::{Scope, find};
+pub use effective::Effective;
 pub use error::ConfigError;
 pub use listeners::{Address, Listener, Listeners, SecurityProtocol};
 pub use settings::Settings;
