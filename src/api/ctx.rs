@@ -15,6 +15,8 @@ use crate::wire::service::ConnectionInfo;
 
 /// The node, as handlers may use it. Built once by `broker`.
 pub struct Node {
+    /// As clients print it: 22 characters.
+    pub cluster_id: String,
     pub config: Arc<BrokerConfig>,
     /// The cluster as of the last committed metadata record that this node has applied.
     pub image: ArcSwap<Image>,

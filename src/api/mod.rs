@@ -7,7 +7,9 @@
 
 pub mod ctx;
 pub mod dispatch;
+pub mod endpoints;
 pub mod errors;
+pub mod operations;
 pub mod reply;
 pub mod table;
 

@@ -10,6 +10,7 @@ pub mod file_slice;
 pub mod ids;
 pub mod limits;
 pub mod schema;
+pub mod topic_name;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::ErrorCode;
