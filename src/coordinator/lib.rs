@@ -1,1 +1,2 @@
 //! coordinator
+pub mod records;

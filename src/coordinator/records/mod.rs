@@ -1,0 +1,151 @@
+//! The records of `__consumer_offsets` and `__transaction_state`: every type that Apache Kafka 4.3.1 knows, in one table.
+//!
+//! A key is its type (`i16`) and non-flexible fields; a value is its version (`i16`) and fields; a tombstone has no value.
+//! All types can be read, so that a tool can show them and a machine can skip what it does not run yet. What is written has
+//! exactly the versions that Kafka 4.3.1 writes: a value version that it does not know would keep it from loading the
+//! partition, an unknown key type would be skipped by it.
+
+mod classic;
+mod consumer;
+mod share;
+mod streams;
+pub mod transaction;
+
+use bytes::Bytes;
+use ottla_base::schema::{Reader, Schema, SchemaError, Writer};
+
+pub use classic::{
+    GroupKey, GroupMetadataValue, LegacyOffsetCommitValue, MemberMetadata, OffsetCommitKey, OffsetCommitValue,
+};
+pub use consumer::*;
+pub use share::*;
+pub use streams::*;
+
+/// Why bytes are not a record of a coordinator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// From a newer release: Kafka passes over such records with a warning, and so does Ottla.
+    #[error("unknown type {0} of record")]
+    UnknownType(i16),
+    /// From a newer release too, but this one must stop the load: what it says about a known thing would be lost.
+    #[error(transparent)]
+    Malformed(#[from] SchemaError),
+    #[error("a record without a key")]
+    NoKey,
+}
+
+/// A key and a value as they stand in a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    pub key: Bytes,
+    pub value: Option<Bytes>,
+}
+
+impl Encoded {
+    pub fn size_bytes(&self) -> usize {
+        self.key.len() + self.value.as_ref().map_or(0, Bytes::len)
+    }
+}
+
+/// One row per type: number, name, key, value, and the version in which a value is written.
+macro_rules! record_types {
+    ($($(#[$meta:meta])* $type:literal $name:ident: $key:ty => $value:ty, $version:expr;)*) => {
+        /// A record of `__consumer_offsets`. Without a value it is a tombstone.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Record {
+            $($(#[$meta])* $name($key, Option<$value>),)*
+        }
+
+        impl Record {
+            /// The number that a key begins with.
+            pub fn type_number(&self) -> i16 {
+                match self { $(Self::$name(..) => $type,)* }
+            }
+
+            /// The type's name, as Kafka calls it.
+            pub fn type_name(&self) -> &'static str {
+                match self { $(Self::$name(..) => stringify!($name),)* }
+            }
+
+            pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Self, RecordError> {
+                let mut key = Reader::new(key);
+                match key.i16()? {
+                    $($type => Ok(Self::$name(<$key>::decode(&mut key, KEY_VERSION)?, decode_value(value)?)),)*
+                    unknown => Err(RecordError::UnknownType(unknown)),
+                }
+            }
+
+            pub fn encode(&self) -> Result<Encoded, RecordError> {
+                match self {
+                    $(Self::$name(key, value) => {
+                        let version: fn(&$value) -> i16 = $version;
+                        encode($type, key, value.as_ref().map(|value| (value, version(value))))
+                    })*
+                }
+            }
+        }
+    };
+}
+
+record_types! {
+    /// Of releases before 0.9; read only.
+    0 LegacyOffsetCommit: OffsetCommitKey => LegacyOffsetCommitValue, |_| 0;
+    1 OffsetCommit: OffsetCommitKey => OffsetCommitValue, OffsetCommitValue::written_version;
+    2 GroupMetadata: GroupKey => GroupMetadataValue, |_| 3;
+    3 ConsumerGroupMetadata: GroupKey => ConsumerGroupMetadataValue, |_| 0;
+    /// Of releases before 4.1; since then only deleted.
+    4 ConsumerGroupPartitionMetadata: GroupKey => ConsumerGroupPartitionMetadataValue, |_| 0;
+    5 ConsumerGroupMemberMetadata: MemberKey => ConsumerGroupMemberMetadataValue, |_| 0;
+    6 ConsumerGroupTargetAssignmentMetadata: GroupKey => TargetAssignmentMetadataValue, |_| 0;
+    7 ConsumerGroupTargetAssignmentMember: MemberKey => TargetAssignmentMemberValue, |_| 0;
+    8 ConsumerGroupCurrentMemberAssignment: MemberKey => ConsumerGroupCurrentMemberAssignmentValue, |_| 0;
+    10 ShareGroupMemberMetadata: MemberKey => ShareGroupMemberMetadataValue, |_| 0;
+    11 ShareGroupMetadata: GroupKey => ShareGroupMetadataValue, |_| 0;
+    12 ShareGroupTargetAssignmentMetadata: GroupKey => TargetAssignmentMetadataValue, |_| 0;
+    13 ShareGroupTargetAssignmentMember: MemberKey => TargetAssignmentMemberValue, |_| 0;
+    14 ShareGroupCurrentMemberAssignment: MemberKey => ShareGroupCurrentMemberAssignmentValue, |_| 0;
+    15 ShareGroupStatePartitionMetadata: GroupKey => ShareGroupStatePartitionMetadataValue, |_| 0;
+    16 ConsumerGroupRegularExpression: RegularExpressionKey => ConsumerGroupRegularExpressionValue, |_| 0;
+    17 StreamsGroupMetadata: GroupKey => StreamsGroupMetadataValue, |_| 0;
+    19 StreamsGroupMemberMetadata: MemberKey => StreamsGroupMemberMetadataValue, |_| 0;
+    20 StreamsGroupTargetAssignmentMetadata: GroupKey => TargetAssignmentMetadataValue, |_| 0;
+    21 StreamsGroupTargetAssignmentMember: MemberKey => StreamsGroupTargetAssignmentMemberValue, |_| 0;
+    22 StreamsGroupCurrentMemberAssignment: MemberKey => StreamsGroupCurrentMemberAssignmentValue, |_| 0;
+    23 StreamsGroupTopology: GroupKey => StreamsGroupTopologyValue, |_| 0;
+}
+
+/// Keys have one version and are never flexible.
+const KEY_VERSION: i16 = 0;
+
+fn decode_value<V: Schema>(value: Option<&[u8]>) -> Result<Option<V>, RecordError> {
+    let Some(value) = value else { return Ok(None) };
+    let mut reader = Reader::new(value);
+    let version = reader.i16()?;
+    Ok(Some(V::decode(&mut reader, version)?))
+}
+
+fn encode<K: Schema, V: Schema>(
+    key_type: i16,
+    key: &K,
+    value: Option<(&V, i16)>,
+) -> Result<Encoded, RecordError> {
+    let mut key_bytes = Writer::new();
+    key_bytes.i16(key_type);
+    key.encode(&mut key_bytes, KEY_VERSION)?;
+    let value = match value {
+        None => None,
+        Some((value, version)) => {
+            let mut bytes = Writer::new();
+            bytes.i16(version);
+            value.encode(&mut bytes, version)?;
+            Some(bytes.into_bytes())
+        }
+    };
+    Ok(Encoded {
+        key: key_bytes.into_bytes(),
+        value,
+    })
+}
+
+#[cfg(test)]
+mod tests;
