@@ -200,8 +200,8 @@ rows! {
     68 ConsumerGroupHeartbeat       0..=1  Broker     Group           Read            Group   8 16 [-];
     69 ConsumerGroupDescribe        0..=1  Broker     Group           Describe        Group   8 16 [-];
     70 ControllerRegistration       0..=0  Controller Cluster         ClusterAction   Peer    8 16 [-];
-    71 GetTelemetrySubscriptions    0..=0  Broker     Nothing         Any             Client  8 16 [-];
-    72 PushTelemetry                0..=0  Broker     Nothing         Any             Client  8 16 [-];
+    71 GetTelemetrySubscriptions    0..=0  Broker     Nothing         Any             Client  8 16 [telemetry::get_telemetry_subscriptions];
+    72 PushTelemetry                0..=0  Broker     Nothing         Any             Client  8 16 [telemetry::push_telemetry];
     73 AssignReplicasToDirs         0..=0  Controller Cluster         ClusterAction   Peer    8 16 [-];
     74 ListConfigResources          0..=1  Broker     Cluster         DescribeConfigs Admin   8 16 [-];
     75 DescribeTopicPartitions      0..=0  Broker     Topic           Describe        Client 16 64 [-];

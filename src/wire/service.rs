@@ -2,6 +2,7 @@
 //!
 //! `net` never names `api`, and `api` never names `net`.
 
+use std::any::Any;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -9,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use ottla_base::config::Listener;
+use parking_lot::Mutex;
 
 use super::Body;
 
@@ -46,6 +48,26 @@ pub struct ConnectionInfo {
     pub principal: Arc<str>,
     /// Name and version of the client's library, known once it has sent ApiVersions 3 or newer.
     pub client_software: OnceLock<(String, String)>,
+    pub state: ConnectionState,
+}
+
+/// What handlers remember of a connection as long as it is open. Each has a type of its own for it, which neither `net`
+/// nor `wire` knows.
+#[derive(Default)]
+pub struct ConnectionState(Mutex<Vec<Box<dyn Any + Send>>>);
+
+impl ConnectionState {
+    /// Runs `f` on what is remembered as a `T`, at first its default.
+    pub fn with<T: Default + Send + 'static, R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        let mut states = self.0.lock();
+        if let Some(state) = states.iter_mut().find_map(|state| state.downcast_mut::<T>()) {
+            return f(state);
+        }
+        let mut state = T::default();
+        let result = f(&mut state);
+        states.push(Box::new(state));
+        result
+    }
 }
 
 impl ConnectionInfo {
@@ -56,6 +78,7 @@ impl ConnectionInfo {
             peer_addr,
             principal: Arc::from("User:ANONYMOUS"),
             client_software: OnceLock::new(),
+            state: ConnectionState::default(),
         }
     }
 }
@@ -67,5 +90,19 @@ impl fmt::Debug for ConnectionInfo {
             "{} -> {} ({})",
             self.peer_addr, self.local_addr, self.principal
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_remembers_by_type() {
+        let state = ConnectionState::default();
+        state.with(|count: &mut u32| *count += 2);
+        state.with(|text: &mut String| text.push('a'));
+        assert_eq!(state.with(|count: &mut u32| *count), 2);
+        assert_eq!(state.with(|text: &mut String| text.clone()), "a");
     }
 }
