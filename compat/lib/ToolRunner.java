@@ -173,7 +173,13 @@ public final class ToolRunner {
                 Call call = current;
                 call.write(toOut ? call.out : call.err, buffer, offset, length);
             }
-        }, true);
+        }, true) {
+            /** Some tools close what they print to; the next call needs it again. */
+            @Override
+            public void close() {
+                flush();
+            }
+        };
     }
 
     /** Loads the tools' own packages anew, everything else from the application class path. */

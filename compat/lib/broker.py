@@ -1,6 +1,7 @@
 """Starts, stops and kills the broker under test: Ottla, or Apache Kafka itself, from one and the same server.properties."""
 
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -95,17 +96,23 @@ class Broker:
             self.overrides.pop(key, None)
             if value is not None:
                 self.overrides[key] = str(value)
-        lines = (f"{key}={value}\n" for key, value in self.properties().items())
-        self.properties_path.write_text("".join(lines))
+        self.write_properties()
         if self.kind == "kafka" and not (self.data_dir / "meta.properties").exists():
             self._format()
+        self.launch()
+        self._wait_until_serving()
+        return self
+
+    def launch(self):
+        """Starts the process on what start() has laid out, without waiting."""
         self.starts += 1
         log = open(self.log_path, "wb")
         self.process = subprocess.Popen(self._command(), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=self.work_dir)
-        started = time.monotonic()
-        self._wait_until_serving()
-        self.start_seconds = time.monotonic() - started
         return self
+
+    def write_properties(self):
+        lines = (f"{key}={value}\n" for key, value in self.properties().items())
+        self.properties_path.write_text("".join(lines))
 
     def stop(self):
         """SIGTERM; the clean stop must end in time. Returns the exit code (Kafka's JVM: 143)."""
@@ -113,6 +120,14 @@ class Broker:
 
     def kill9(self):
         return self._signal(signal.SIGKILL)
+
+    def copy(self, kind, work_dir):
+        """A stopped broker's twin, of any kind, on a copy of its directories: same ports, same settings. Not started."""
+        twin = Broker(kind, work_dir, self.tools, self.overrides, len(self.log_dirs), self.heap)
+        twin.port, twin.controller_port, twin.cluster_id = self.port, self.controller_port, self.cluster_id
+        for mine, its in zip(self.log_dirs, twin.log_dirs):
+            shutil.copytree(mine, its)
+        return twin
 
     def restart(self, overrides=None):
         self.stop()
@@ -125,9 +140,15 @@ class Broker:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def partition_dir(self, topic, partition=0):
-        for log_dir in self.log_dirs:
-            if (log_dir / f"{topic}-{partition}").is_dir():
-                return log_dir / f"{topic}-{partition}"
+        """The partition's directory; a running broker makes it soon after the topic was created, not before it answers."""
+        deadline = time.monotonic() + (5 if self.running() else 0)
+        while True:
+            for log_dir in self.log_dirs:
+                if (log_dir / f"{topic}-{partition}").is_dir():
+                    return log_dir / f"{topic}-{partition}"
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(0.05)
         raise BrokerError(f"no directory {topic}-{partition} in {[str(d) for d in self.log_dirs]}")
 
     def _command(self):

@@ -19,8 +19,9 @@ from jvm import COMPAT, KAFKA_HOME, TARGET, Result, ToolProcess, ToolTimeout, cl
 
 REGISTRY = []
 _READS_FILES = {"kafka-metadata-shell", "kafka-dump-log", "kafka-storage"}
-# Sends its last records, and prints its summary, only when the JVM really ends.
-_OWN_PROCESS = {"kafka-verifiable-producer"}
+# Not for the warm JVM: the producer sends its last records, and prints its summary, only when the JVM really ends; the shell waits
+# for ever for a snapshot's end there.
+_OWN_PROCESS = {"kafka-verifiable-producer", "kafka-metadata-shell"}
 
 
 class CheckFailed(AssertionError):
@@ -61,6 +62,12 @@ class Ctx:
         broker = Broker(kind, self.work_dir / (name or f"{kind}-{len(self._brokers)}"), self.tools, overrides, log_dirs)
         self._brokers.append(broker)
         return broker.start() if start else broker
+
+    def twin(self, broker, kind=None):
+        """A broker on a copy of a stopped broker's directories, not started; see Broker.copy()."""
+        twin = broker.copy(kind or self.suite.kind, self.work_dir / f"twin-{len(self._brokers)}")
+        self._brokers.append(twin)
+        return twin
 
     def unique(self, prefix="t"):
         """A name no other check uses."""
