@@ -1,5 +1,7 @@
 //! Loops around the pure machines. (Its owners replace this page.)
 
+pub mod metadata_log;
+
 #[derive(Clone)]
 pub struct ControllerHandle;
 
