@@ -142,7 +142,7 @@ impl Cluster {
 
     /// Reads `partitions` partitions from their beginnings until `count` records came, and returns them by partition, checking that offsets are dense.
     pub fn read(&self, topic: &str, partitions: i32, count: usize) -> Outcome<Vec<Vec<Record>>> {
-        let consumer: BaseConsumer = self.config().set("group.id", "unused").create()?;
+        let consumer: BaseConsumer = self.consumer_config().set("group.id", "unused").create()?;
         let mut from = TopicPartitionList::new();
         for partition in 0..partitions {
             from.add_partition_offset(topic, partition, Offset::Beginning)?;
@@ -164,6 +164,15 @@ impl Cluster {
             &false,
         )?;
         Ok(got)
+    }
+
+    /// For consumers: an empty fetch must not hold up their close.
+    pub fn consumer_config(&self) -> ClientConfig {
+        let mut config = self.config();
+        config
+            .set("fetch.wait.max.ms", "50")
+            .set("enable.auto.commit", "false");
+        config
     }
 
     pub fn config(&self) -> ClientConfig {

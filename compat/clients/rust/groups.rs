@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 
 use crate::check::{Outcome, WAIT, equal, wait_until};
@@ -128,9 +129,8 @@ impl Scenario {
     fn member(&self, topic: &str, group: &str) -> Outcome<BaseConsumer> {
         let consumer: BaseConsumer = self
             .cluster
-            .config()
+            .consumer_config()
             .set("group.id", group)
-            .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "earliest")
             .set("session.timeout.ms", "10000")
             .set("heartbeat.interval.ms", "300")
@@ -139,10 +139,21 @@ impl Scenario {
         Ok(consumer)
     }
 
+    /// State and number of members. A coordinator that has just come up may say that it is still loading.
     fn described(&self, group: &str) -> Outcome<(String, usize)> {
-        let list = self.cluster.admin.inner().fetch_group_list(Some(group), WAIT)?;
-        let found = list.groups().first().ok_or("the group is not described")?;
-        Ok((found.state().to_owned(), found.members().len()))
+        let mut described = (String::new(), 0);
+        wait_until("the group's description", || {
+            let list = match self.cluster.admin.inner().fetch_group_list(Some(group), WAIT) {
+                Err(KafkaError::GroupListFetch(RDKafkaErrorCode::CoordinatorLoadInProgress)) => {
+                    return Ok(false);
+                }
+                list => list?,
+            };
+            let found = list.groups().first().ok_or("the group is not described")?;
+            described = (found.state().to_owned(), found.members().len());
+            Ok(true)
+        })?;
+        Ok(described)
     }
 }
 

@@ -91,7 +91,11 @@ impl Scenario {
 
     fn timestamps(&mut self) -> Outcome<()> {
         let topic = self.filled("times", 2, "none")?;
-        let consumer: BaseConsumer = self.cluster.config().set("group.id", "unused").create()?;
+        let consumer: BaseConsumer = self
+            .cluster
+            .consumer_config()
+            .set("group.id", "unused")
+            .create()?;
         // Partition 0 holds the records 0, 2, 4, ...: the first at or after +41 ms is record 42, its offset 21.
         for (partition, after_ms, want) in [
             (0, 41, Offset::Offset(21)),

@@ -1,0 +1,113 @@
+"""Installs the pinned client libraries below compat/target/ and builds the client programs, each once per change of its files.
+
+Every function returns the command that runs its client, and raises an AssertionError that names what the machine lacks.
+The check `clients: install` calls them all, so that a later check's time is its own.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from jvm import COMPAT, KAFKA_HOME, TARGET, clip, java_command
+
+CLIENTS = COMPAT / "clients"
+
+
+@cache
+def rust():
+    need("cargo", "cmake or make", "gcc")
+    target = TARGET / "rust"
+    # Always through cargo: it knows best what is up to date.
+    run(["cargo", "build", "--release", "--locked", "--manifest-path", COMPAT / "Cargo.toml"], env={"CARGO_TARGET_DIR": str(target)})
+    return [str(target / "release" / "rdkafka-client")]
+
+
+@cache
+def go():
+    need("go")
+    program = TARGET / "go-client"
+    run(["go", "build", "-o", program, "."], cwd=CLIENTS / "go")
+    return [str(program)]
+
+
+@cache
+def java():
+    need("javac", "java")
+    classes = TARGET / "java-client"
+    sources = sorted((CLIENTS / "java").glob("*.java"))
+
+    def build():
+        shutil.rmtree(classes, ignore_errors=True)
+        run(["javac", "-Xlint:all,-processing,-classfile,-serial,-path,-try", "-Werror", "-cp", f"{KAFKA_HOME}/libs/*", "-d", classes, *sources])
+
+    once("java-client", sources, build)
+    return java_command("-Xmx256m", "-cp", f"{KAFKA_HOME}/libs/*:{classes}", "Main")
+
+
+@cache
+def python(program):
+    """The command for one program of clients/python, in a virtual environment of the pinned requirements."""
+    venv = TARGET / "venv"
+    requirements = CLIENTS / "python" / "requirements.txt"
+
+    def install():
+        shutil.rmtree(venv, ignore_errors=True)
+        run([sys.executable, "-m", "venv", venv])
+        run([venv / "bin" / "pip", "install", "--quiet", "--only-binary", ":all:", "-r", requirements])
+
+    once("venv", [requirements], install)
+    return [str(venv / "bin" / "python"), str(CLIENTS / "python" / program)]
+
+
+@cache
+def kafkajs():
+    need("node", "npm")
+    home = TARGET / "kafkajs"
+    manifests = [CLIENTS / "kafkajs" / name for name in ("package.json", "package-lock.json")]
+
+    def install():
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        for manifest in manifests:
+            shutil.copy(manifest, home)
+        run(["npm", "ci", "--no-audit", "--no-fund"], cwd=home)
+
+    once("kafkajs", manifests, install)
+    os.environ["NODE_PATH"] = str(home / "node_modules")
+    os.environ["KAFKAJS_NO_PARTITIONER_WARNING"] = "1"
+    return ["node", str(CLIENTS / "kafkajs" / "client.js")]
+
+
+@cache
+def kcat():
+    """kcat comes from the system's packages: there is no registry to pin it in."""
+    if shutil.which("kcat") is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        run(["apt-get", "update", "-qq"])
+        run(["apt-get", "install", "-y", "-qq", "kcat"], env={"DEBIAN_FRONTEND": "noninteractive"})
+    need("kcat")
+    return ["kcat"]
+
+
+def need(*programs):
+    missing = [p for p in programs if not any(shutil.which(name) for name in p.split(" or "))]
+    assert not missing, f"not on this machine: {', '.join(missing)}"
+
+
+def once(name, inputs, build):
+    """Runs `build` unless it has already succeeded with the same inputs."""
+    stamp = TARGET / f"{name}.stamp"
+    digest = hashlib.sha256(b"".join(Path(p).read_bytes() for p in inputs)).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    stamp.unlink(missing_ok=True)
+    build()
+    stamp.write_text(digest)
+
+
+def run(command, cwd=None, env=None):
+    done = subprocess.run([str(part) for part in command], cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, f"{' '.join(map(str, command))} ended with {done.returncode}\n{clip(done.stdout)}\n{clip(done.stderr)}"
