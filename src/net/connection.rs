@@ -188,6 +188,7 @@ impl Connection {
             };
             self.has_sent_a_frame = true;
             self.last_frame = Instant::now();
+            self.frame_begun = None;
             match self.service.call(&self.info, frame) {
                 Pending::Now(answer) if self.in_flight.is_empty() => {
                     self.answer(answer)?;

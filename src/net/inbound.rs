@@ -2,7 +2,8 @@
 //!
 //! The buffer is sized by what has arrived, never by what was announced, so a thousand peers that announce 100 MiB and
 //! send 1 KiB cost what they sent. A frame is a slice of the buffer: no byte is copied after the kernel handed it over,
-//! and a buffer is not used again while a slice of it is alive.
+//! and a buffer is not used again while a slice of it is alive. Only short frames are copied out, since a long poll that
+//! waits for minutes would keep a whole buffer for its few bytes.
 
 use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
@@ -12,6 +13,8 @@ const READ_BYTES: usize = 16 << 10;
 /// Room that a frame under way may claim before any of its bytes are there: pages not written to cost nothing.
 const CLAIM_BYTES: usize = 256 << 10;
 const SIZE_BYTES: usize = 4;
+/// Frames up to this size are copied out of the buffer.
+const SHORT_FRAME_BYTES: usize = 2 << 10;
 
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum FrameError {
@@ -49,9 +52,13 @@ impl Inbound {
         if self.buffer.len() < SIZE_BYTES + size {
             return Ok(None);
         }
-        let mut frame = self.buffer.split_to(SIZE_BYTES + size).freeze();
-        frame.advance(SIZE_BYTES);
-        Ok(Some(frame))
+        self.buffer.advance(SIZE_BYTES);
+        if size > SHORT_FRAME_BYTES {
+            return Ok(Some(self.buffer.split_to(size).freeze()));
+        }
+        let frame = self.buffer.get(..size).map(Bytes::copy_from_slice);
+        self.buffer.advance(size);
+        Ok(frame)
     }
 
     /// The buffer with room for the next read: as much as has already arrived of the frame under way, so that a large

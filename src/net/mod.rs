@@ -12,3 +12,6 @@ pub mod server;
 
 pub use limits::NetLimits;
 pub use server::Server;
+
+#[cfg(test)]
+mod tests;
