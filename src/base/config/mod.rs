@@ -14,6 +14,8 @@ mod check;
 pub mod def;
 pub mod defs;
 pub mod describe;
+#[cfg(test)]
+mod docs_page;
 pub mod effective;
 mod error;
 pub mod listeners;
