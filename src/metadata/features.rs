@@ -96,14 +96,6 @@ impl MetadataVersion {
         }
     }
 
-    pub fn registration_change_version(self) -> i16 {
-        match self.0 {
-            30.. => 3,
-            17.. => 2,
-            _ => 1,
-        }
-    }
-
     pub fn partition_version(self) -> i16 {
         match self.0 {
             23.. => 2,

@@ -72,3 +72,21 @@ record_schema! {
         features: Vec<FeatureRangeRecord>;
     }
 }
+
+impl BrokerRegistrationChangeRecord {
+    /// The lowest version that can say what the record says: Kafka writes this one, so that old nodes can follow.
+    pub(super) fn lowest_version(&self) -> i16 {
+        match self {
+            Self {
+                cordoned_log_dirs: Some(_),
+                ..
+            } => 3,
+            Self { log_dirs, .. } if !log_dirs.is_empty() => 2,
+            Self {
+                in_controlled_shutdown: 1,
+                ..
+            } => 1,
+            _ => 0,
+        }
+    }
+}

@@ -136,7 +136,7 @@ impl Record {
     fn version_for(&self, metadata_version: MetadataVersion) -> i16 {
         match self {
             Self::RegisterBroker(_) => metadata_version.register_broker_version(),
-            Self::BrokerRegistrationChange(_) => metadata_version.registration_change_version(),
+            Self::BrokerRegistrationChange(change) => change.lowest_version(),
             Self::Partition(_) | Self::PartitionChange(_) => metadata_version.partition_version(),
             _ => 0,
         }

@@ -1,0 +1,219 @@
+//! Dynamic configs are changed, key by key or as a whole.
+
+use std::collections::BTreeMap;
+
+use ottla_base::ErrorCode;
+use ottla_base::config::alter::{Change, Op, apply, validate_client_metrics, validate_group, validate_topic};
+use ottla_base::config::{ConfigError, Scope};
+
+use super::{Controller, Outcome, Problem, pairs};
+use crate::image::{ConfigKind, ConfigResource, Image};
+use crate::records::{ClearElrRecord, ConfigRecord, Record};
+
+const MIN_ISR: &str = "min.insync.replicas";
+
+pub type AlterConfigsResult = Vec<(ConfigResource, Result<(), Problem>)>;
+
+impl Controller {
+    /// Changes single keys; each resource succeeds or fails by itself.
+    pub fn incremental_alter_configs(
+        &self,
+        image: &Image,
+        resources: &[(ConfigResource, Vec<Change>)],
+        validate_only: bool,
+    ) -> Outcome<AlterConfigsResult> {
+        self.alter(image, resources, validate_only, |resource, changes| {
+            let current = image.configs.get(resource);
+            let mut after = Vec::with_capacity(changes.len());
+            for change in changes {
+                let value = apply(
+                    scope_of(resource),
+                    current.get(&change.key).map(String::as_str),
+                    change,
+                )?;
+                after.push((change.key.clone(), value));
+            }
+            Ok(after)
+        })
+    }
+
+    /// Sets all keys of each resource; what is not named is removed.
+    pub fn alter_configs(
+        &self,
+        image: &Image,
+        resources: &[(ConfigResource, BTreeMap<String, String>)],
+        validate_only: bool,
+    ) -> Outcome<AlterConfigsResult> {
+        self.alter(image, resources, validate_only, |resource, values| {
+            let mut after = Vec::new();
+            for (key, value) in values {
+                let change = Change {
+                    key: key.clone(),
+                    op: Op::Set,
+                    value: Some(value.clone()),
+                };
+                after.push((key.clone(), apply(scope_of(resource), None, &change)?));
+            }
+            let unnamed = image
+                .configs
+                .get(resource)
+                .keys()
+                .filter(|key| !values.contains_key(*key));
+            after.extend(unnamed.map(|key| (key.clone(), None)));
+            Ok(after)
+        })
+    }
+
+    fn alter<C>(
+        &self,
+        image: &Image,
+        resources: &[(ConfigResource, C)],
+        validate_only: bool,
+        after: impl Fn(&ConfigResource, &C) -> Result<Vec<(String, Option<String>)>, ConfigError>,
+    ) -> Outcome<AlterConfigsResult> {
+        let mut records = Vec::new();
+        let mut response = Vec::with_capacity(resources.len());
+        for (resource, change) in resources {
+            let result = after(resource, change)
+                .map_err(Problem::from)
+                .and_then(|after| self.alter_resource(image, resource, after));
+            let result = result.map(|mut made| records.append(&mut made));
+            response.push((resource.clone(), result));
+        }
+        if validate_only {
+            records.clear();
+        }
+        Outcome { records, response }
+    }
+
+    fn alter_resource(
+        &self,
+        image: &Image,
+        resource: &ConfigResource,
+        changes: Vec<(String, Option<String>)>,
+    ) -> Result<Vec<Record>, Problem> {
+        refuse_unknown(image, resource)?;
+        let before: BTreeMap<&str, &str> = pairs(image, resource).collect();
+        let mut own = before.clone();
+        for (key, value) in &changes {
+            match value {
+                Some(value) => own.insert(key, value),
+                None => own.remove(key.as_str()),
+            };
+        }
+        self.validate(image, resource, &own, &before)?;
+        let elr = image.features.is_elr_enabled();
+        let touches_min_isr = changes.iter().any(|(key, _)| key == MIN_ISR);
+        if elr && touches_min_isr {
+            refuse_min_isr(resource, &own)?;
+        }
+        let mut records = Vec::new();
+        for (key, value) in changes {
+            // A broker's value is written again even when it is the same: that is how a node is told to read its files anew.
+            let is_same = before.get(key.as_str()).copied() == value.as_deref();
+            if is_same && resource.kind != ConfigKind::Broker {
+                continue;
+            }
+            if elr && key == MIN_ISR {
+                records.push(clear_elr(resource));
+            }
+            records.push(config_record(resource, key, value));
+        }
+        Ok(records)
+    }
+
+    fn validate(
+        &self,
+        image: &Image,
+        resource: &ConfigResource,
+        own: &BTreeMap<&str, &str>,
+        before: &BTreeMap<&str, &str>,
+    ) -> Result<(), Problem> {
+        match resource.kind {
+            ConfigKind::Topic => validate_topic(own, before, &self.effective(image))?,
+            ConfigKind::Group => validate_group(own, &self.effective(image))?,
+            ConfigKind::ClientMetrics => validate_client_metrics(&resource.name, own)?,
+            // Only the broker itself knows what its keys may be; it has checked them before it sent the request.
+            ConfigKind::Broker => {}
+        }
+        Ok(())
+    }
+}
+
+impl From<ConfigError> for Problem {
+    fn from(error: ConfigError) -> Self {
+        Self::new(error.code, error.message)
+    }
+}
+
+fn scope_of(resource: &ConfigResource) -> Scope {
+    match resource.kind {
+        ConfigKind::Topic => Scope::Topic,
+        ConfigKind::Broker => Scope::Broker,
+        ConfigKind::ClientMetrics => Scope::ClientMetrics,
+        ConfigKind::Group => Scope::Group,
+    }
+}
+
+fn refuse_unknown(image: &Image, resource: &ConfigResource) -> Result<(), Problem> {
+    let name = &resource.name;
+    match resource.kind {
+        ConfigKind::Topic if image.topics.by_name(name).is_none() => Err(Problem::new(
+            ErrorCode::UnknownTopicOrPartition,
+            format!("The topic '{name}' does not exist."),
+        )),
+        ConfigKind::Broker if !name.is_empty() => match name.parse::<i32>() {
+            Ok(id) if image.brokers.contains_key(&id) => Ok(()),
+            Ok(id) => Err(Problem::new(
+                ErrorCode::BrokerIdNotRegistered,
+                format!("No broker with id {id} found."),
+            )),
+            Err(_) => Err(Problem::new(
+                ErrorCode::InvalidRequest,
+                format!("Invalid broker name '{name}'"),
+            )),
+        },
+        ConfigKind::Group if name.is_empty() => Err(Problem::new(
+            ErrorCode::InvalidRequest,
+            "Default group resources are not allowed.",
+        )),
+        ConfigKind::ClientMetrics if name.is_empty() => Err(Problem::new(
+            ErrorCode::InvalidRequest,
+            "Default client-metrics resources are not allowed.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// With ELR every controller must know the same minimum, so it is the cluster's or the topic's and always there.
+fn refuse_min_isr(resource: &ConfigResource, own: &BTreeMap<&str, &str>) -> Result<(), Problem> {
+    let refuse = |message: &str| Err(Problem::new(ErrorCode::InvalidConfig, message));
+    match (resource.kind, resource.name.is_empty()) {
+        (ConfigKind::Broker, false) => {
+            refuse("Broker-level min.insync.replicas cannot be altered while ELR is enabled.")
+        }
+        (ConfigKind::Broker, true) if !own.contains_key(MIN_ISR) => {
+            refuse("Cluster-level min.insync.replicas cannot be removed while ELR is enabled.")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Another minimum makes the eligible replicas doubtful. The cluster's concerns every topic.
+fn clear_elr(resource: &ConfigResource) -> Record {
+    let topic_name = match resource.kind {
+        ConfigKind::Topic => resource.name.clone(),
+        _ => String::new(),
+    };
+    ClearElrRecord { topic_name }.into()
+}
+
+fn config_record(resource: &ConfigResource, name: String, value: Option<String>) -> Record {
+    let record = ConfigRecord {
+        resource_type: resource.kind.code(),
+        resource_name: resource.name.clone(),
+        name,
+        value,
+    };
+    record.into()
+}
