@@ -161,7 +161,7 @@ rows! {
     29 DescribeAcls                 1..=3  Both       Cluster         Describe        Admin   8 16 [-];
     30 CreateAcls                   1..=3  Both       Cluster         Alter           Admin   8 16 [-];
     31 DeleteAcls                   1..=3  Both       Cluster         Alter           Admin   8 16 [-];
-    32 DescribeConfigs              1..=4  Both       Topic           DescribeConfigs Admin  16 64 [-];
+    32 DescribeConfigs              1..=4  Both       Topic           DescribeConfigs Admin  16 64 [configs::describe_configs];
     33 AlterConfigs                 0..=2  Both       Topic           AlterConfigs    Admin   8 16 [-];
     34 AlterReplicaLogDirs          1..=2  Broker     Cluster         Alter           Admin   8 16 [-];
     35 DescribeLogDirs              1..=5  Broker     Cluster         Describe        Admin  16 64 [-];
@@ -203,7 +203,7 @@ rows! {
     71 GetTelemetrySubscriptions    0..=0  Broker     Nothing         Any             Client  8 16 [telemetry::get_telemetry_subscriptions];
     72 PushTelemetry                0..=0  Broker     Nothing         Any             Client  8 16 [telemetry::push_telemetry];
     73 AssignReplicasToDirs         0..=0  Controller Cluster         ClusterAction   Peer    8 16 [-];
-    74 ListConfigResources          0..=1  Broker     Cluster         DescribeConfigs Admin   8 16 [-];
+    74 ListConfigResources          0..=1  Broker     Cluster         DescribeConfigs Admin   8 16 [configs::list_config_resources];
     75 DescribeTopicPartitions      0..=0  Broker     Topic           Describe        Client 16 64 [-];
     76 ShareGroupHeartbeat          1..=1  Broker     Group           Read            Group   8 16 [-];
     77 ShareGroupDescribe           1..=1  Broker     Group           Describe        Group   8 16 [-];
