@@ -128,7 +128,7 @@ def discover():
 def wanted(found, options):
     def named(pattern):
         return any(pattern in text or fnmatch.fnmatch(text, pattern) for text in (found["module"], found["name"]))
-    if options.quick and "slow" in found["tags"]:
+    if (options.quick and "slow" in found["tags"]) or (options.peer and "ottla" in found["tags"]):
         return False
     return (not options.only or any(map(named, options.only))) and not any(map(named, options.skip))
 

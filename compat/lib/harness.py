@@ -29,7 +29,7 @@ class CheckFailed(AssertionError):
 
 
 def check(name, tags=(), own_broker=False, timeout_s=180):
-    """Registers a function of one argument (Ctx). `tags`: "slow" is left out by --quick. `own_broker`: do not start the shared one for it. Past `timeout_s` the check fails."""
+    """Registers a function of one argument (Ctx). `tags`: "slow" is left out by --quick, "ottla" (what Apache Kafka does not have) by --peer. `own_broker`: do not start the shared one for it. Past `timeout_s` the check fails."""
     def register(function):
         REGISTRY.append({"name": name, "run": function, "tags": set(tags), "own_broker": own_broker, "timeout_s": timeout_s})
         return function
@@ -115,6 +115,14 @@ class Ctx:
         if rc is not None and result.rc != rc:
             raise CheckFailed(f"exit code {result.rc}, expected {rc}\n{result}")
         return result
+
+    def product(self, subcommand, *args, rc=0, timeout=60):
+        """Runs `ottla <subcommand>`; against Apache Kafka the tool that it is the counterpart of."""
+        if not self.peer:
+            return self.sh(os.environ["OTTLA_BIN"], subcommand, *args, rc=rc, timeout=timeout)
+        if subcommand == "dump-log":
+            return self.tool("kafka-dump-log", *args, rc=rc, timeout=timeout)
+        return self.tool("kafka-storage", subcommand, *args, rc=rc, timeout=timeout)
 
     def produce(self, topic, lines, *args, broker=None):
         """Sends lines (str, or "key\\tvalue" with --property parse.key=true in args) with the console producer."""
