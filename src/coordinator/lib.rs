@@ -1,2 +1,28 @@
-//! coordinator
+//! The coordinators as pure machines: what a group is, what its members may do, and the records that say so.
+//!
+//! Nothing here appends, waits, knows a socket or asks for the time. A machine is given commands, the time, and what became
+//! of its records; `runtime` runs one machine per partition of `__consumer_offsets`. Reading order:
+//!
+//! - [`records`]: what lies in the log, type by type, version by version.
+//! - [`machine`]: the shape of every machine, and how a step of it becomes records and answers.
+//! - [`command`]: what the group machine is asked and what it answers.
+//! - [`shard`]: the group machine itself; `classic` holds the groups of the classic protocol, `offsets` what they commit.
+//! - [`timers`]: deadlines as data.
+//!
+//! Invariant: what is in memory beyond the records (who waits, whose session ends when) is lost with the process and can be:
+//! a group with members is loaded as stable, and its members have a full session to show up.
+
+mod admin;
+mod classic;
+pub mod command;
+pub mod config;
+pub mod machine;
+mod offsets;
 pub mod records;
+pub mod shard;
+pub mod timers;
+
+pub use command::{Command, Reply};
+pub use config::GroupConfig;
+pub use machine::{Machine, Now, Outcome, Then, Token};
+pub use shard::GroupShard;

@@ -1,0 +1,61 @@
+//! What administrators ask of groups: describe, list, delete.
+
+use ottla_base::ErrorCode;
+
+use crate::classic::State;
+use crate::command::{DescribedGroup, ListGroups, ListedGroup, Reply};
+use crate::machine::{Outcome, Token};
+use crate::records::{GroupKey, Record};
+use crate::shard::GroupShard;
+
+/// The state of a group that is not there.
+const DEAD: &str = "Dead";
+
+impl GroupShard {
+    pub(crate) fn describe(&self, ids: Vec<String>) -> Vec<DescribedGroup> {
+        let describe = |id: String| match self.groups.get(id.as_str()) {
+            Some(group) => group.described(),
+            None => DescribedGroup {
+                group_id: id,
+                error: ErrorCode::GroupIdNotFound,
+                state: DEAD,
+                protocol_type: String::new(),
+                protocol_data: String::new(),
+                members: Vec::new(),
+            },
+        };
+        ids.into_iter().map(describe).collect()
+    }
+
+    pub(crate) fn list(&self, filter: &ListGroups) -> Vec<ListedGroup> {
+        let passes = |allowed: &[String], value: &str| {
+            allowed.is_empty()
+                || allowed
+                    .iter()
+                    .any(|allowed| allowed.trim().eq_ignore_ascii_case(value))
+        };
+        let listed = self.groups.values().map(|group| group.listed());
+        listed
+            .filter(|group| passes(&filter.states, group.state) && passes(&filter.types, group.group_type))
+            .collect()
+    }
+
+    /// Deletes what can be deleted: the offsets first, then the group.
+    pub(crate) fn delete_groups(&self, ids: Vec<String>, token: Token) -> Outcome<Self> {
+        let mut records = Vec::new();
+        let mut results = Vec::with_capacity(ids.len());
+        for id in ids {
+            let error = match self.groups.get(id.as_str()) {
+                None => ErrorCode::GroupIdNotFound,
+                Some(group) if !group.is_in(State::Empty) => ErrorCode::NonEmptyGroup,
+                Some(_) => {
+                    records.extend(self.offsets.tombstones(&id));
+                    records.push(Record::GroupMetadata(GroupKey { group: id.clone() }, None));
+                    ErrorCode::None
+                }
+            };
+            results.push((id, error));
+        }
+        Outcome::write(records, token, Reply::DeletedGroups(results))
+    }
+}

@@ -1,0 +1,232 @@
+//! Offsets: commit, fetch, delete, expire. A group that only commits needs no members ("simple" groups).
+
+mod expiry;
+mod store;
+
+use ottla_base::{ErrorCode, Uuid};
+
+use crate::classic::{ClassicGroup, State};
+use crate::command::{
+    CommitOffsets, CommitPartition, CommitTopic, DeleteOffsets, FetchOffsets, FetchTopic, FetchedOffset,
+    FetchedTopic, Reply, TopicErrors,
+};
+use crate::machine::{Now, Outcome, Then, Token};
+use crate::records::{OffsetCommitKey, OffsetCommitValue, Record};
+use crate::shard::GroupShard;
+use store::{Committed, tombstone};
+
+pub(crate) use store::OffsetStore;
+
+impl GroupShard {
+    pub(crate) fn commit_offsets(&mut self, request: CommitOffsets, token: Token, now: Now) -> Outcome<Self> {
+        let mut accepted = Ok(());
+        let group = self.with_group(&request.group_id, now, |turn| {
+            accepted = turn.accept_commit(&request)
+        });
+        if group.is_none() && request.generation_id >= 0 {
+            accepted = match request.knows_group_id_not_found {
+                true => Err(ErrorCode::GroupIdNotFound),
+                false => Err(ErrorCode::IllegalGeneration),
+            };
+        }
+        if let Err(error) = accepted {
+            return Outcome::reply(token, Reply::Failed(error));
+        }
+        let mut records = Vec::new();
+        let mut results = Vec::with_capacity(request.topics.len());
+        for topic in &request.topics {
+            let commit = |partition: &CommitPartition| {
+                let error = self
+                    .commit_record(&request, topic, partition, now)
+                    .map(|record| records.push(record));
+                (partition.partition, error.err().unwrap_or(ErrorCode::None))
+            };
+            let partitions = topic.partitions.iter().map(commit).collect();
+            results.push(TopicErrors {
+                topic_id: topic.topic_id,
+                name: topic.name.clone(),
+                partitions,
+            });
+        }
+        Outcome::write(records, token, Reply::Offsets(results))
+    }
+
+    fn commit_record(
+        &self,
+        request: &CommitOffsets,
+        topic: &CommitTopic,
+        partition: &CommitPartition,
+        now: Now,
+    ) -> Result<Record, ErrorCode> {
+        let metadata = partition.metadata.clone().unwrap_or_default();
+        if metadata.encode_utf16().count() > self.config.offset_metadata_max_chars {
+            return Err(ErrorCode::OffsetMetadataTooLarge);
+        }
+        let key = OffsetCommitKey {
+            group: request.group_id.clone(),
+            topic: topic.name.clone(),
+            partition: partition.partition,
+        };
+        let value = OffsetCommitValue {
+            offset: partition.offset,
+            leader_epoch: partition.leader_epoch,
+            metadata,
+            commit_timestamp: now.wall_ms,
+            expire_timestamp: match request.retention_ms {
+                -1 => -1,
+                retention_ms => now.wall_ms.saturating_add(retention_ms),
+            },
+            topic_id: topic.topic_id,
+        };
+        Ok(Record::OffsetCommit(key, Some(value)))
+    }
+
+    /// An unknown group has committed nothing, which is no error.
+    pub(crate) fn fetch_offsets(&self, request: FetchOffsets) -> Vec<FetchedTopic> {
+        let group = request.group_id.as_str();
+        let is_unstable = |topic: &str, partition: i32| {
+            request.require_stable && self.offsets.is_unstable(group, topic, partition)
+        };
+        let fetch = |topic: &str, topic_id: Uuid, partition: i32| {
+            let committed = self
+                .offsets
+                .get(group, topic, partition)
+                .filter(|_| self.groups.contains_key(group));
+            match committed {
+                _ if is_unstable(topic, partition) => no_offset(partition, ErrorCode::UnstableOffsetCommit),
+                Some(committed) if is_of_topic(committed, topic_id) => fetched(partition, committed),
+                _ => no_offset(partition, ErrorCode::None),
+            }
+        };
+        let Some(topics) = request.topics else {
+            return self.fetch_all_offsets(group, fetch);
+        };
+        let fetch_topic = |topic: FetchTopic| FetchedTopic {
+            topic_id: topic.topic_id,
+            partitions: topic
+                .partitions
+                .iter()
+                .map(|p| fetch(&topic.name, topic.topic_id, *p))
+                .collect(),
+            name: topic.name,
+        };
+        topics.into_iter().map(fetch_topic).collect()
+    }
+
+    fn fetch_all_offsets(
+        &self,
+        group: &str,
+        fetch: impl Fn(&str, Uuid, i32) -> FetchedOffset,
+    ) -> Vec<FetchedTopic> {
+        if !self.groups.contains_key(group) {
+            return Vec::new();
+        }
+        let topics = self.offsets.of_group(group).into_iter().flatten();
+        let fetch_topic = |(name, partitions): (&String, &store::Partitions)| FetchedTopic {
+            topic_id: Uuid::nil(),
+            name: name.clone(),
+            partitions: partitions
+                .keys()
+                .map(|partition| fetch(name, Uuid::nil(), *partition))
+                .collect(),
+        };
+        topics.map(fetch_topic).collect()
+    }
+
+    /// Offsets of a topic that a member reads cannot be deleted; those of another kind of group only when it has no members.
+    pub(crate) fn delete_offsets(&self, request: DeleteOffsets, token: Token) -> Outcome<Self> {
+        let fail = |error| Outcome::reply(token, Reply::Failed(error));
+        let Some(group) = self.groups.get(request.group_id.as_str()) else {
+            return fail(ErrorCode::GroupIdNotFound);
+        };
+        if !group.is_in(State::Empty) && !group.uses_consumer_protocol() {
+            return fail(ErrorCode::NonEmptyGroup);
+        }
+        let id = request.group_id.as_str();
+        let mut records = Vec::new();
+        let mut results = Vec::with_capacity(request.topics.len());
+        for (topic, partitions) in request.topics {
+            let error = match group.is_subscribed_to(&topic) {
+                true => ErrorCode::GroupSubscribedToTopic,
+                false => ErrorCode::None,
+            };
+            for partition in partitions.iter().filter(|_| error == ErrorCode::None) {
+                let is_there = self.offsets.get(id, &topic, *partition).is_some();
+                if is_there || self.offsets.is_unstable(id, &topic, *partition) {
+                    records.push(tombstone(id, &topic, *partition));
+                }
+            }
+            let partitions = partitions
+                .into_iter()
+                .map(|partition| (partition, error))
+                .collect();
+            results.push(TopicErrors {
+                topic_id: Uuid::nil(),
+                name: topic,
+                partitions,
+            });
+        }
+        Outcome::write(records, token, Reply::Offsets(results))
+    }
+
+    pub(crate) fn delete_offsets_of_topics(&self, topics: &[(Uuid, String)], token: Token) -> Outcome<Self> {
+        let tombstones = |(id, name): &(Uuid, String)| self.offsets.tombstones_of_topic(*id, name);
+        splittable(topics.iter().flat_map(tombstones).collect(), token)
+    }
+
+    pub(crate) fn replay_offset(
+        &mut self,
+        offset: i64,
+        producer_id: i64,
+        key: OffsetCommitKey,
+        value: Option<OffsetCommitValue>,
+        now: Now,
+    ) {
+        let Some(value) = value else {
+            return self.offsets.remove(&key);
+        };
+        if !self.groups.contains_key(key.group.as_str()) {
+            let id: std::sync::Arc<str> = key.group.as_str().into();
+            self.groups.insert(id.clone(), ClassicGroup::new(id, now.wall_ms));
+        }
+        let committed = Committed::from_record(offset, value);
+        match producer_id {
+            -1 => self.offsets.commit(key, committed),
+            _ => self.offsets.commit_in_transaction(producer_id, key, committed),
+        }
+    }
+}
+
+/// Tombstones that nobody waits for, and that need not all be in one batch.
+fn splittable(records: Vec<Record>, token: Token) -> Outcome<GroupShard> {
+    Outcome {
+        splittable: true,
+        then: Then::Replay,
+        ..Outcome::write(records, token, Reply::Done)
+    }
+}
+
+/// An offset of a topic that was deleted, and whose name has been used again, is not an offset of the new one.
+fn is_of_topic(committed: &Committed, topic_id: Uuid) -> bool {
+    committed.topic_id.is_nil() || topic_id.is_nil() || committed.topic_id == topic_id
+}
+
+fn fetched(partition: i32, committed: &Committed) -> FetchedOffset {
+    FetchedOffset {
+        partition,
+        offset: committed.offset,
+        leader_epoch: committed.leader_epoch,
+        metadata: committed.metadata.clone(),
+        error: ErrorCode::None,
+    }
+}
+
+fn no_offset(partition: i32, error: ErrorCode) -> FetchedOffset {
+    FetchedOffset {
+        partition,
+        offset: -1,
+        leader_epoch: -1,
+        metadata: String::new(),
+        error,
+    }
+}

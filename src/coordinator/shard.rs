@@ -1,0 +1,293 @@
+//! The machine of one partition of `__consumer_offsets`: the groups that belong there, and their offsets.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ottla_base::ErrorCode;
+
+use crate::classic::turn::{GroupTimers, Turn};
+use crate::classic::{ClassicGroup, State};
+use crate::command::{Command, JoinGroup, Joined, LeaveGroup, LeftMember, Reply, SyncGroup, Synced};
+use crate::config::GroupConfig;
+use crate::machine::{Machine, Now, Outcome, Then, Token};
+use crate::offsets::OffsetStore;
+use crate::records::{Encoded, GroupKey, GroupMetadataValue, Record, RecordError};
+
+pub use crate::classic::replace::Replacement;
+pub use crate::classic::sync::Assignment;
+
+/// What goes on when a record of a classic group has been written, or could not be.
+#[derive(Clone, Debug)]
+pub enum Resume {
+    /// The first record of a group; a join made it.
+    Created(Arc<str>),
+    Assigned(Arc<str>, Assignment),
+    Replaced(Arc<str>, Replacement),
+}
+
+#[derive(Debug)]
+pub struct GroupShard {
+    pub(crate) config: Arc<GroupConfig>,
+    pub(crate) groups: HashMap<Arc<str>, ClassicGroup>,
+    pub(crate) offsets: OffsetStore,
+    timers: GroupTimers,
+}
+
+impl GroupShard {
+    pub fn new(config: Arc<GroupConfig>) -> Self {
+        Self {
+            config,
+            groups: HashMap::new(),
+            offsets: OffsetStore::default(),
+            timers: GroupTimers::new(),
+        }
+    }
+
+    /// Does one step with a group, and returns what it leads to.
+    pub(crate) fn with_group(
+        &mut self,
+        id: &str,
+        now: Now,
+        step: impl FnOnce(&mut Turn<'_>),
+    ) -> Option<Outcome<Self>> {
+        let group = self.groups.get_mut(id)?;
+        let mut turn = Turn {
+            group,
+            timers: &mut self.timers,
+            config: &self.config,
+            now,
+            out: Outcome::default(),
+        };
+        step(&mut turn);
+        Some(turn.out)
+    }
+
+    fn join(&mut self, mut request: JoinGroup, token: Token, now: Now) -> Outcome<Self> {
+        let fail = |id: &str, error| Outcome::reply(token, Reply::Joined(Joined::error(id, error)));
+        let timeouts = self.config.min_session_timeout_ms..=self.config.max_session_timeout_ms;
+        if !timeouts.contains(&request.session_timeout_ms) {
+            return fail(&request.member_id, ErrorCode::InvalidSessionTimeout);
+        }
+        let is_new_group = !self.groups.contains_key(request.group_id.as_str());
+        if is_new_group && !request.member_id.is_empty() {
+            return fail(&request.member_id, ErrorCode::UnknownMemberId);
+        }
+        let id: Arc<str> = request.group_id.as_str().into();
+        if is_new_group {
+            self.groups
+                .insert(id.clone(), ClassicGroup::new(id.clone(), now.wall_ms));
+        }
+        let mut seen = std::collections::HashSet::new();
+        request
+            .protocols
+            .retain(|protocol| seen.insert(protocol.name.clone()));
+        let step = |turn: &mut Turn<'_>| {
+            turn.join(request, token);
+            if is_new_group && turn.out.records.is_empty() {
+                let record = turn.group.creation_record();
+                turn.resume_with(record, Resume::Created(turn.group.id.clone()));
+            }
+        };
+        self.with_group(&id, now, step).unwrap_or_default()
+    }
+
+    fn sync(&mut self, request: SyncGroup, token: Token, now: Now) -> Outcome<Self> {
+        let id = request.group_id.clone();
+        let outcome = self.with_group(&id, now, |turn| turn.sync(request, token));
+        outcome.unwrap_or_else(|| {
+            Outcome::reply(token, Reply::Synced(Synced::error(ErrorCode::UnknownMemberId)))
+        })
+    }
+
+    /// The answer says that the members are gone, so it waits until that is written down where it has to be.
+    fn leave(&mut self, request: LeaveGroup, token: Token, now: Now) -> Outcome<Self> {
+        let unknown = |member: &crate::command::LeavingMember| LeftMember {
+            member_id: member.member_id.clone(),
+            group_instance_id: member.group_instance_id.clone(),
+            error: ErrorCode::UnknownMemberId,
+        };
+        if !self.groups.contains_key(request.group_id.as_str()) {
+            return Outcome::reply(token, Reply::Left(request.members.iter().map(unknown).collect()));
+        }
+        let step = |turn: &mut Turn<'_>| {
+            let reply = Reply::Left(turn.leave(request.members));
+            match turn.out.records.is_empty() {
+                true => turn.reply(token, reply),
+                false => turn.out.parked.push((token, reply)),
+            }
+        };
+        self.with_group(&request.group_id, now, step).unwrap_or_default()
+    }
+
+    /// The first record of a group could not be written: nobody has heard of the group but those who wait to join it.
+    fn uncreate(&mut self, id: &str, error: ErrorCode) -> Outcome<Self> {
+        let mut outcome = Outcome::default();
+        let Some(mut group) = self.groups.remove(id) else {
+            return outcome;
+        };
+        let ids: Vec<Arc<str>> = group.members().map(|member| member.id.clone()).collect();
+        for id in ids {
+            if let Some(token) = group.take_awaiting_join(&id) {
+                outcome
+                    .replies
+                    .push((token, Reply::Joined(Joined::error("", error))));
+            }
+        }
+        outcome
+    }
+
+    fn replay_group(&mut self, key: GroupKey, value: Option<GroupMetadataValue>, now: Now) {
+        let id: Arc<str> = key.group.into();
+        match value {
+            Some(value) => {
+                self.groups
+                    .insert(id.clone(), ClassicGroup::from_record(id, value, now.wall_ms));
+            }
+            None => {
+                self.groups.remove(&id);
+            }
+        }
+    }
+}
+
+impl Machine for GroupShard {
+    type Command = Command;
+    type Reply = Reply;
+    type Record = Record;
+    type Resume = Resume;
+
+    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Record, RecordError> {
+        Record::decode(key, value)
+    }
+
+    fn encode(record: &Record) -> Result<Encoded, RecordError> {
+        record.encode()
+    }
+
+    fn failure(error: ErrorCode) -> Reply {
+        Reply::Failed(error)
+    }
+
+    fn is_exclusive(command: &Command) -> bool {
+        match command {
+            Command::DeleteGroups(_)
+            | Command::DeleteOffsets(_)
+            | Command::TopicsDeleted(_)
+            | Command::ExpireOffsets => true,
+            Command::FetchOffsets(fetch) => fetch.require_stable,
+            _ => false,
+        }
+    }
+
+    fn handle(&mut self, command: Command, token: Token, now: Now) -> Outcome<Self> {
+        match command {
+            Command::Join(request) => self.join(request, token, now),
+            Command::Sync(request) => self.sync(request, token, now),
+            Command::Leave(request) => self.leave(request, token, now),
+            Command::Heartbeat(request) => {
+                let mut result = Err(ErrorCode::UnknownMemberId);
+                let outcome =
+                    self.with_group(&request.group_id, now, |turn| result = turn.heartbeat(&request));
+                let mut outcome = outcome.unwrap_or_default();
+                outcome
+                    .replies
+                    .push((token, Reply::Heartbeat(result.err().unwrap_or(ErrorCode::None))));
+                outcome
+            }
+            Command::Describe(ids) => Outcome::reply(token, Reply::Described(self.describe(ids))),
+            Command::List(filter) => Outcome::reply(token, Reply::Listed(self.list(&filter))),
+            Command::DeleteGroups(ids) => self.delete_groups(ids, token),
+            Command::CommitOffsets(request) => self.commit_offsets(request, token, now),
+            Command::FetchOffsets(request) => {
+                Outcome::reply(token, Reply::FetchedOffsets(self.fetch_offsets(request)))
+            }
+            Command::DeleteOffsets(request) => self.delete_offsets(request, token),
+            Command::TopicsDeleted(topics) => self.delete_offsets_of_topics(&topics, token),
+            Command::ExpireOffsets => self.expire_offsets(token, now),
+        }
+    }
+
+    fn next_deadline_ms(&self) -> Option<i64> {
+        self.timers.next_deadline_ms()
+    }
+
+    fn expire(&mut self, now: Now) -> Option<Outcome<Self>> {
+        let (key, action) = self.timers.pop_due(now.uptime_ms)?;
+        let id = key.group().clone();
+        Some(
+            self.with_group(&id, now, |turn| turn.on_timer(key, action))
+                .unwrap_or_default(),
+        )
+    }
+
+    fn replay(&mut self, offset: i64, producer_id: i64, record: Record, now: Now) {
+        match record {
+            Record::OffsetCommit(key, value) => self.replay_offset(offset, producer_id, key, value, now),
+            Record::LegacyOffsetCommit(key, value) => {
+                self.replay_offset(offset, producer_id, key, value.map(Into::into), now);
+            }
+            Record::GroupMetadata(key, value) => self.replay_group(key, value, now),
+            // Of groups whose machines do not run here yet: they stay in the log as they are.
+            _ => {}
+        }
+    }
+
+    fn end_transaction(&mut self, producer_id: i64, committed: bool) {
+        self.offsets.end_transaction(producer_id, committed);
+    }
+
+    fn resume(&mut self, resume: Resume, appended: Result<(), ErrorCode>, now: Now) -> Outcome<Self> {
+        let outcome = match resume {
+            Resume::Created(id) => appended.err().map(|error| self.uncreate(&id, error)),
+            Resume::Assigned(id, assignment) => {
+                self.with_group(&id, now, |turn| turn.assigned(assignment, appended))
+            }
+            Resume::Replaced(id, replacement) => {
+                self.with_group(&id, now, |turn| turn.replaced(replacement, appended))
+            }
+        };
+        outcome.unwrap_or_default()
+    }
+
+    /// Members get as long as if they had just been heard of: what they sent while nobody listened does not count.
+    fn loaded(&mut self, now: Now) -> Outcome<Self> {
+        let ids: Vec<Arc<str>> = self.groups.keys().cloned().collect();
+        let max_size = self.config.max_size;
+        let mut all = Outcome {
+            splittable: true,
+            ..Outcome::default()
+        };
+        for id in ids {
+            let outcome = self.with_group(&id, now, |turn| {
+                let members: Vec<Arc<str>> = turn.group.members().map(|member| member.id.clone()).collect();
+                members.iter().for_each(|member| turn.reset_session(member));
+                if members.len() > max_size && turn.group.is_in(State::Stable) {
+                    turn.prepare_rebalance();
+                }
+            });
+            let outcome = outcome.unwrap_or_default();
+            all.records.extend(outcome.records);
+            all.replies.extend(outcome.replies);
+        }
+        all.then = Then::Nothing;
+        all
+    }
+
+    fn unloaded(&mut self) -> Vec<(Token, Reply)> {
+        let mut waiting = Vec::new();
+        for group in self.groups.values_mut() {
+            let ids: Vec<Arc<str>> = group.members().map(|member| member.id.clone()).collect();
+            let joins = ids.iter().filter_map(|id| group.take_awaiting_join(id));
+            waiting.extend(joins);
+            waiting.extend(
+                group
+                    .members_mut()
+                    .filter_map(|member| member.awaiting_sync.take()),
+            );
+        }
+        waiting
+            .into_iter()
+            .map(|token| (token, Reply::Failed(ErrorCode::NotCoordinator)))
+            .collect()
+    }
+}
