@@ -1,0 +1,302 @@
+//! The log directories of a process: who owns them, which logs lie in them, and what their checkpoints say.
+//!
+//! ```text
+//! /data                         .lock  meta.properties  .kafka_cleanshutdown (while nobody runs)
+//!   recovery-point-offset-checkpoint  replication-offset-checkpoint  log-start-offset-checkpoint
+//!   topic-0/                    partition.metadata  leader-epoch-checkpoint  segments
+//!   topic-1.<hex>-delete/       waits to be unlinked (-future, -stray: see names.rs)
+//! ```
+//! Life: [`LogDirs::open`] locks the directories and reads who they belong to; [`LogDirs::load_all`] takes the clean
+//! shutdown markers away and loads every log; then logs are created and deleted one by one; [`LogDirs::close_cleanly`]
+//! leaves everything as Apache Kafka leaves it.
+
+mod checkpointing;
+mod clean_shutdown;
+mod dir;
+mod load_all;
+mod lock;
+mod meta_properties;
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ottla_base::{TopicPartition, Uuid};
+use parking_lot::{Mutex, RwLock};
+
+use crate::chores::Chores;
+use crate::config::LogConfig;
+use crate::error::{Result, StorageError};
+use crate::home::Home;
+use crate::log::Log;
+use crate::log::load::{Checkpointed, LogIdentity, UnrecoveredLog};
+use crate::names::{PartitionDirName, file_name, suffixed_dir_name};
+use crate::partition_metadata;
+use crate::vfs::Disk;
+
+pub use clean_shutdown::CleanShutdown;
+pub use dir::LogDir;
+pub use load_all::{LoadOptions, Loaded};
+pub use meta_properties::{ClusterIdentity, MetaProperties, new_directory_id};
+
+pub struct LogDirs {
+    dirs: Vec<Arc<LogDir>>,
+    logs: RwLock<HashMap<TopicPartition, Arc<Log>>>,
+    chores: Arc<Chores>,
+    /// Partitions that were deleted since the checkpoints were written: a new log of that name must not inherit theirs.
+    stale: Mutex<HashSet<TopicPartition>>,
+}
+
+impl LogDirs {
+    /// Locks the directories and checks that they belong together, and to `identity` if it is given.
+    pub fn open(paths: &[PathBuf], identity: Option<&ClusterIdentity>) -> Result<Self> {
+        Self::open_on(paths, identity, |path| Disk::new(path))
+    }
+
+    /// As [`LogDirs::open`], on disks that a test has prepared.
+    pub fn open_on(
+        paths: &[PathBuf],
+        identity: Option<&ClusterIdentity>,
+        disk: impl Fn(&PathBuf) -> Disk,
+    ) -> Result<Self> {
+        let mut dirs: Vec<Arc<LogDir>> = Vec::new();
+        for path in paths {
+            dirs.push(Arc::new(LogDir::open(Arc::new(disk(path)))?));
+        }
+        check_identities(&dirs, identity)?;
+        Ok(Self {
+            dirs,
+            logs: RwLock::default(),
+            chores: Arc::default(),
+            stale: Mutex::default(),
+        })
+    }
+
+    pub fn dirs(&self) -> &[Arc<LogDir>] {
+        &self.dirs
+    }
+
+    pub fn dir(&self, id: Uuid) -> Option<&Arc<LogDir>> {
+        self.dirs.iter().find(|dir| dir.id() == id)
+    }
+
+    /// Syncs and unlinks that wait to be done; the janitor works them off.
+    pub fn chores(&self) -> &Arc<Chores> {
+        &self.chores
+    }
+
+    pub fn get(&self, partition: &TopicPartition) -> Option<Arc<Log>> {
+        self.logs.read().get(partition).cloned()
+    }
+
+    pub fn logs(&self) -> Vec<Arc<Log>> {
+        self.logs.read().values().cloned().collect()
+    }
+
+    /// The log of a partition, if there is one and it belongs to the topic with this id.
+    pub fn load(
+        &self,
+        partition: &TopicPartition,
+        topic_id: Uuid,
+        config: &Arc<LogConfig>,
+    ) -> Option<Arc<Log>> {
+        let log = self.get(partition).filter(|log| log.topic_id() == topic_id)?;
+        log.set_config(Arc::clone(config));
+        Some(log)
+    }
+
+    /// Makes an empty log in the directory `dir`, or in the one with the fewest logs.
+    pub fn create_log(
+        &self,
+        partition: &TopicPartition,
+        topic_id: Uuid,
+        dir: Option<Uuid>,
+        config: Arc<LogConfig>,
+        now_ms: i64,
+    ) -> Result<Arc<Log>> {
+        if self.stale.lock().contains(partition) {
+            self.checkpoint()?;
+        }
+        let dir = self.choose_dir(dir)?;
+        let path = dir.path().join(partition.to_string());
+        dir.disk().create_dir(&path)?;
+        partition_metadata::write(dir.disk(), &path, topic_id)?;
+        dir.disk().sync_dir(dir.path())?;
+        let log = self.open_log(
+            &dir,
+            path,
+            partition,
+            topic_id,
+            config,
+            Checkpointed::NOTHING,
+            now_ms,
+        )?;
+        self.logs.write().insert(partition.clone(), Arc::clone(&log));
+        Ok(log)
+    }
+
+    /// The metadata log, which is always recovered whole and stands in no checkpoint. It is created when it is absent.
+    pub fn open_metadata_log(&self, config: Arc<LogConfig>, now_ms: i64) -> Result<Arc<Log>> {
+        let dir = self.choose_dir(self.dirs.first().map(|dir| dir.id()))?;
+        let partition = TopicPartition::new(ottla_base::ids::METADATA_TOPIC, 0);
+        let path = dir.path().join(partition.to_string());
+        dir.disk().create_dir(&path)?;
+        let topic_id = ottla_base::ids::METADATA_TOPIC_ID;
+        if partition_metadata::read(&path)?.is_none() {
+            partition_metadata::write(dir.disk(), &path, topic_id)?;
+            dir.disk().sync_dir(dir.path())?;
+        }
+        self.open_log(
+            &dir,
+            path,
+            &partition,
+            topic_id,
+            config,
+            Checkpointed::NOTHING,
+            now_ms,
+        )
+    }
+
+    /// Takes a log out of service at once; its files are unlinked after `file.delete.delay.ms`.
+    pub fn delete_log(&self, log: &Arc<Log>, now_ms: i64) -> Result<()> {
+        self.retire(log, "delete")?;
+        let due_ms = now_ms.saturating_add(log.config().file_delete_delay_ms);
+        self.chores
+            .unlink_later(&log.home().disk, vec![log.path()], due_ms);
+        Ok(())
+    }
+
+    /// Sets the log of a partition that the cluster does not know aside. It is kept, and never deleted by itself.
+    pub fn set_stray(&self, log: &Arc<Log>) -> Result<()> {
+        self.retire(log, "stray")
+    }
+
+    fn retire(&self, log: &Arc<Log>, suffix: &str) -> Result<()> {
+        let partition = log.topic_partition();
+        log.close_for_appends();
+        self.stale.lock().insert(partition.clone());
+        self.logs.write().remove(partition);
+        let from = log.path();
+        let name = suffixed_dir_name(partition, Uuid::new_v4(), suffix);
+        let to = from.parent().map(|parent| parent.join(name)).unwrap_or_default();
+        log.home().rename(&to)
+    }
+
+    fn choose_dir(&self, wanted: Option<Uuid>) -> Result<Arc<LogDir>> {
+        if let Some(dir) = wanted.and_then(|id| self.dir(id)) {
+            dir.disk().check()?;
+            return Ok(Arc::clone(dir));
+        }
+        let logs = self.logs.read();
+        let count = |dir: &LogDir| logs.values().filter(|log| log.dir_id() == dir.id()).count();
+        self.dirs
+            .iter()
+            .filter(|dir| !dir.disk().is_offline())
+            .min_by_key(|dir| count(dir))
+            .cloned()
+            .ok_or_else(|| StorageError::Directory("no log directory is online".to_owned()))
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all that makes a log, from the three ways to one"
+    )]
+    fn open_log(
+        &self,
+        dir: &LogDir,
+        path: PathBuf,
+        partition: &TopicPartition,
+        topic_id: Uuid,
+        config: Arc<LogConfig>,
+        known: Checkpointed,
+        now_ms: i64,
+    ) -> Result<Arc<Log>> {
+        let identity = LogIdentity {
+            topic_partition: partition.clone(),
+            topic_id,
+            dir_id: dir.id(),
+        };
+        let home = Home::new(Arc::clone(dir.disk()), path);
+        UnrecoveredLog::open(home, identity, config, now_ms)?.recover(known, Arc::clone(&self.chores), now_ms)
+    }
+
+    /// Flushes and closes every log, writes the checkpoints and the markers of a clean stop, and lets go of the locks.
+    /// A directory in which anything failed gets no marker: it will be recovered.
+    pub fn close_cleanly(&self, broker_epoch: i64) -> Result<()> {
+        let mut first_error = None;
+        for dir in &self.dirs {
+            if let Err(error) = self.close_dir(dir, broker_epoch) {
+                tracing::error!(log_dir = %dir.path().display(), %error, "not stopped cleanly");
+                first_error.get_or_insert(error);
+            }
+            dir.unlock();
+        }
+        first_error.map_or(Ok(()), Err)
+    }
+
+    fn close_dir(&self, dir: &LogDir, broker_epoch: i64) -> Result<()> {
+        dir.disk().check()?;
+        for log in self.logs().iter().filter(|log| log.dir_id() == dir.id()) {
+            log.close()?;
+        }
+        self.checkpoint_dir(dir)?;
+        if dir.is_loaded() {
+            clean_shutdown::write(dir.disk(), broker_epoch)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_identities(dirs: &[Arc<LogDir>], identity: Option<&ClusterIdentity>) -> Result<()> {
+    let mut ids = HashSet::new();
+    for dir in dirs {
+        if !ids.insert(dir.id()) {
+            let what = format!(
+                "{}: another log dir has the same directory.id",
+                dir.path().display()
+            );
+            return Err(StorageError::Directory(what));
+        }
+    }
+    let first = dirs.first().map(|dir| dir.identity().clone());
+    let Some(wanted) = identity.cloned().or(first) else {
+        return Err(StorageError::Directory("there is no log directory".to_owned()));
+    };
+    for dir in dirs {
+        let found = dir.identity();
+        if *found != wanted {
+            return Err(StorageError::Directory(format!(
+                "{} belongs to node {} of cluster {}, not to node {} of cluster {}",
+                dir.path().display(),
+                found.node_id,
+                found.cluster_id,
+                wanted.node_id,
+                wanted.cluster_id
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The sub-directories of a log dir. One that is no partition's is fatal, as it is to Apache Kafka.
+fn partition_dirs(dir: &LogDir) -> Result<Vec<(PathBuf, PartitionDirName)>> {
+    let entries = std::fs::read_dir(dir.path()).map_err(StorageError::io("list", dir.path()))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(StorageError::io("list", dir.path()))?.path();
+        if !path.is_dir() {
+            continue;
+        }
+        let Some(name) = PartitionDirName::parse(file_name(&path)) else {
+            return Err(StorageError::Directory(format!(
+                "{} is not in the form of topic-partition: it does not belong in a log directory",
+                path.display()
+            )));
+        };
+        found.push((path, name));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! `leader-epoch-checkpoint`: at which offset each leader epoch of the partition began.
+//!
+//! Followers and consumers ask with it where their log parts from the leader's (KIP-101, KIP-320). Both epochs and
+//! offsets strictly rise from entry to entry.
+
+#![deny(clippy::indexing_slicing)]
+
+use std::sync::Arc;
+
+use crate::checkpoints;
+use crate::error::Result;
+use crate::home::Home;
+
+pub const FILE_NAME: &str = "leader-epoch-checkpoint";
+
+/// The first offset written in a leader epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochStart {
+    pub epoch: i32,
+    pub start_offset: i64,
+}
+
+pub(crate) struct EpochCache {
+    home: Arc<Home>,
+    entries: Vec<EpochStart>,
+}
+
+impl EpochCache {
+    /// Reads the file; an absent one is a cache without entries, a damaged one an error.
+    pub fn load(home: Arc<Home>) -> Result<Self> {
+        let path = home.path().join(FILE_NAME);
+        let mut cache = Self {
+            home,
+            entries: Vec::new(),
+        };
+        for [epoch, start_offset] in checkpoints::read_lines::<2>(&path)? {
+            if let (Ok(epoch), Ok(start_offset)) = (epoch.parse(), start_offset.parse()) {
+                cache.insert(EpochStart { epoch, start_offset });
+            }
+        }
+        Ok(cache)
+    }
+
+    pub fn latest(&self) -> Option<EpochStart> {
+        self.entries.last().copied()
+    }
+
+    pub fn entries(&self) -> &[EpochStart] {
+        &self.entries
+    }
+
+    /// Notes that `epoch` begins at `start_offset`, and makes it durable. Entries that contradict it are dropped.
+    pub fn assign(&mut self, epoch: i32, start_offset: i64) -> Result<()> {
+        if self.insert(EpochStart { epoch, start_offset }) {
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    /// The largest epoch at or below `epoch` and the offset at which it ended; `None` when that is not known.
+    pub fn end_offset_for(&self, epoch: i32, log_end_offset: i64) -> Option<(i32, i64)> {
+        let latest = self.latest()?;
+        if epoch == latest.epoch {
+            return Some((epoch, log_end_offset));
+        }
+        let next = self.entries.iter().find(|entry| entry.epoch > epoch)?;
+        let floor = self.entries.iter().rev().find(|entry| entry.epoch <= epoch);
+        Some((floor.map_or(epoch, |entry| entry.epoch), next.start_offset))
+    }
+
+    /// The epoch in which `offset` was written.
+    pub fn epoch_of(&self, offset: i64) -> Option<i32> {
+        let entry = self
+            .entries
+            .iter()
+            .rev()
+            .find(|entry| entry.start_offset <= offset);
+        entry.map(|entry| entry.epoch)
+    }
+
+    /// Drops the epochs that began at or behind `offset`.
+    pub fn truncate_from_end(&mut self, offset: i64) -> Result<()> {
+        let before = self.entries.len();
+        self.entries.retain(|entry| entry.start_offset < offset);
+        if self.entries.len() < before {
+            self.write()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Drops the epochs that ended before `offset`; the one that `offset` lies in begins there from now on.
+    pub fn truncate_from_start(&mut self, offset: i64) -> Result<()> {
+        let Some(floor) = self
+            .entries
+            .iter()
+            .rposition(|entry| entry.start_offset <= offset)
+        else {
+            return Ok(());
+        };
+        let dropped = self.entries.drain(..floor).count();
+        match self.entries.first_mut() {
+            Some(first) if first.start_offset < offset => first.start_offset = offset,
+            _ if dropped == 0 => return Ok(()),
+            _ => {}
+        }
+        self.write()
+    }
+
+    fn insert(&mut self, new: EpochStart) -> bool {
+        if new.epoch < 0 || new.start_offset < 0 || self.entries.last() == Some(&new) {
+            return false;
+        }
+        // An epoch that is known already keeps its earlier start.
+        if let Some(last) = self.entries.last()
+            && last.epoch == new.epoch
+            && last.start_offset <= new.start_offset
+        {
+            return false;
+        }
+        self.entries
+            .retain(|entry| entry.epoch < new.epoch && entry.start_offset < new.start_offset);
+        self.entries.push(new);
+        true
+    }
+
+    fn write(&self) -> Result<()> {
+        let lines = self
+            .entries
+            .iter()
+            .map(|entry| format!("{} {}", entry.epoch, entry.start_offset));
+        let text = checkpoints::render(lines);
+        self.home
+            .disk
+            .replace(&self.home.path().join(FILE_NAME), text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vfs::Disk;
+
+    fn cache(dir: &std::path::Path) -> EpochCache {
+        EpochCache::load(Home::new(Arc::new(Disk::new(dir)), dir)).unwrap()
+    }
+
+    fn with(dir: &std::path::Path, entries: &[(i32, i64)]) -> EpochCache {
+        let mut cache = cache(dir);
+        for (epoch, start) in entries {
+            cache.assign(*epoch, *start).unwrap();
+        }
+        cache
+    }
+
+    fn pairs(cache: &EpochCache) -> Vec<(i32, i64)> {
+        cache.entries.iter().map(|e| (e.epoch, e.start_offset)).collect()
+    }
+
+    #[test]
+    fn the_file_is_kafkas_and_survives() {
+        let dir = tempfile::tempdir().unwrap();
+        with(dir.path(), &[(0, 0), (2, 10), (2, 15), (5, 20)]);
+        let text = std::fs::read_to_string(dir.path().join(FILE_NAME)).unwrap();
+        assert_eq!(text, "0\n3\n0 0\n2 10\n5 20\n");
+        assert_eq!(pairs(&cache(dir.path())), [(0, 0), (2, 10), (5, 20)]);
+    }
+
+    #[test]
+    fn an_epoch_without_records_is_replaced_by_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(
+            pairs(&with(dir.path(), &[(0, 0), (1, 10), (2, 10)])),
+            [(0, 0), (2, 10)]
+        );
+    }
+
+    #[test]
+    fn end_offsets_answer_as_kip_101_asks() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = with(dir.path(), &[(1, 0), (3, 10), (5, 20)]);
+        let end = |epoch| cache.end_offset_for(epoch, 30);
+        assert_eq!(end(5), Some((5, 30)));
+        assert_eq!(end(4), Some((3, 20)));
+        assert_eq!(end(3), Some((3, 20)));
+        assert_eq!(end(2), Some((1, 10)));
+        assert_eq!(end(0), Some((0, 0)));
+        assert_eq!(end(6), None);
+        assert_eq!(cache.epoch_of(15), Some(3));
+    }
+
+    #[test]
+    fn truncation_keeps_the_floor_at_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut cache = with(dir.path(), &[(0, 0), (2, 10), (5, 20)]);
+        cache.truncate_from_start(15).unwrap();
+        assert_eq!(pairs(&cache), [(2, 15), (5, 20)]);
+        cache.truncate_from_end(20).unwrap();
+        assert_eq!(pairs(&cache), [(2, 15)]);
+        assert_eq!(end_of_file(dir.path()), "0\n1\n2 15\n");
+    }
+
+    fn end_of_file(dir: &std::path::Path) -> String {
+        std::fs::read_to_string(dir.join(FILE_NAME)).unwrap()
+    }
+}

@@ -1,0 +1,197 @@
+//! The producers of a log at a given offset, from the newest snapshot below it and the batches in between.
+
+#![deny(clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use super::read::index_of;
+use super::{Log, Segments, Writer, append, load};
+use crate::batch::{AnyBatch, BatchError, BatchHeader, control};
+use crate::error::{Result, StorageError};
+use crate::home::Home;
+use crate::names::FileKind;
+use crate::producer_state::{CompletedTxn, ProducerState};
+use crate::segment::Segment;
+use crate::walk::{Gap, Placed};
+
+/// Where the producers are read from.
+pub(super) struct Source<'a> {
+    pub home: &'a Home,
+    pub segments: &'a Segments,
+    pub gaps: &'a [Gap],
+    pub log_start: i64,
+}
+
+impl Source<'_> {
+    /// The producers as they were when the log ended at `offset`. `at_segment` is called where a segment begins.
+    pub fn producers_at(
+        &self,
+        offset: i64,
+        mut at_segment: impl FnMut(i64, &ProducerState) -> Result<()>,
+    ) -> Result<ProducerState> {
+        let mut producers = newest_snapshot(self.home, self.log_start, offset)?;
+        let from = producers.end_offset();
+        for segment in self.segments.iter().skip(index_of(self.segments, from)) {
+            if segment.base_offset() >= offset {
+                break;
+            }
+            if segment.base_offset() > from {
+                at_segment(segment.base_offset(), &producers)?;
+            }
+            self.replay(segment, from, offset, &mut producers)?;
+        }
+        producers.set_end_offset(offset);
+        Ok(producers)
+    }
+
+    fn replay(&self, segment: &Segment, from: i64, until: i64, producers: &mut ProducerState) -> Result<()> {
+        let size = segment.size_bytes();
+        let Some(first) = segment.find(from, size, self.gaps)? else {
+            return Ok(());
+        };
+        let file = segment.open_log()?;
+        let mut walk = segment.walk_headers(&file, first.position, size, self.gaps);
+        while let Some(placed) = walk.next_header() {
+            let placed = placed.map_err(|error| segment.walk_failed(error))?;
+            if placed.batch.last_offset() >= until {
+                break;
+            }
+            replay_batch(&file, segment, &placed, producers)?;
+        }
+        Ok(())
+    }
+}
+
+impl Log {
+    /// The producers at the log end, when the log is loaded.
+    pub(super) fn load_producers(&self, now_ms: i64) -> Result<()> {
+        let mut writer = self.writer.lock();
+        let end = self.log_end_offset();
+        remove_stray_snapshots(&self.home, &self.segments.load(), end)?;
+        self.rebuild_producers(&mut writer, end)?;
+        let expiration_ms = self.config.load().producer_id_expiration_ms;
+        writer.producers.expire(now_ms, expiration_ms);
+        Ok(())
+    }
+
+    /// Builds the producers anew as they were when the log ended at `offset`.
+    pub(super) fn rebuild_producers(&self, writer: &mut Writer, offset: i64) -> Result<()> {
+        let source = Source {
+            home: &self.home,
+            segments: &self.segments.load(),
+            gaps: &self.gaps.load(),
+            log_start: self.log_start_offset(),
+        };
+        let mut newest = None;
+        let mut producers = source.producers_at(offset, |base, producers| {
+            newest = Some(base);
+            self.put_snapshot(base, producers)
+        })?;
+        writer.snapshot_offset = newest.unwrap_or_else(|| newest_offset(&self.home, offset).unwrap_or(0));
+        producers.on_high_watermark(self.high_watermark());
+        self.publish_first_unstable(&producers);
+        writer.producers = producers;
+        Ok(())
+    }
+}
+
+/// Applies a batch of the log to the producers. An ended transaction comes with the stable offset that it leaves.
+pub(super) fn apply_batch(
+    producers: &mut ProducerState,
+    header: &BatchHeader,
+    bytes: &[u8],
+) -> Result<Option<(CompletedTxn, i64)>, BatchError> {
+    let marker = control::end_txn_of(header, bytes)?.map(append::to_marker);
+    Ok(producers.apply(header, marker).map(|txn| {
+        let last_stable_offset = producers.last_stable_offset_after(&txn);
+        producers.complete(&txn);
+        (txn, last_stable_offset)
+    }))
+}
+
+/// What a batch that is in the log means to the producers. Only transaction markers need more than the header.
+fn replay_batch(
+    file: &File,
+    segment: &Segment,
+    placed: &Placed,
+    producers: &mut ProducerState,
+) -> Result<()> {
+    let AnyBatch::Current(header) = placed.batch else {
+        return Ok(());
+    };
+    let path = || segment.log().path();
+    let mut bytes = Vec::new();
+    if header.is_control() && header.has_producer_id() {
+        bytes.resize(header.size_bytes(), 0);
+        file.read_exact_at(&mut bytes, placed.position)
+            .map_err(|source| StorageError::io("read", &path())(source))?;
+    }
+    if let Err(error) = apply_batch(producers, &header, &bytes) {
+        tracing::warn!(path = %path().display(), %error, "a control batch is skipped");
+    }
+    Ok(())
+}
+
+/// The newest snapshot at or below `end` that can be read; without one, no producers from `log_start` on. Snapshots of
+/// a longer log that is gone are removed, and those that cannot be read.
+fn newest_snapshot(home: &Home, log_start: i64, end: i64) -> Result<ProducerState> {
+    for offset in load::offsets_of(home, FileKind::Snapshot)?.into_iter().rev() {
+        let path = home.file(FileKind::Snapshot, offset);
+        if offset > end {
+            home.disk.remove(&path)?;
+            continue;
+        }
+        if offset <= log_start {
+            break;
+        }
+        let bytes = std::fs::read(&path).map_err(StorageError::io("read", &path))?;
+        match ProducerState::from_snapshot(&bytes, offset) {
+            Ok(producers) => return Ok(producers),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "a producer snapshot is discarded");
+                home.disk.remove(&path)?;
+            }
+        }
+    }
+    let mut producers = ProducerState::default();
+    producers.set_end_offset(log_start);
+    Ok(producers)
+}
+
+fn newest_offset(home: &Home, end: i64) -> Option<i64> {
+    let offsets = load::offsets_of(home, FileKind::Snapshot).ok()?;
+    offsets.range(..=end).next_back().copied()
+}
+
+/// Snapshots belong to the base of a segment; one behind the last base is the one of the last stop.
+fn remove_stray_snapshots(home: &Home, segments: &Segments, end: i64) -> Result<()> {
+    let bases: BTreeSet<i64> = segments.iter().map(|segment| segment.base_offset()).collect();
+    let snapshots = load::offsets_of(home, FileKind::Snapshot)?;
+    let newest = snapshots.range(..=end).next_back().copied();
+    for offset in snapshots {
+        let is_of_last_stop = Some(offset) == newest && bases.last().is_none_or(|last| offset > *last);
+        if !bases.contains(&offset) && !is_of_last_stop {
+            home.disk.remove(&home.file(FileKind::Snapshot, offset))?;
+        }
+    }
+    Ok(())
+}
+
+/// The segment that a transaction's batches were in may be long gone: then nothing is known, and nothing needs to be.
+pub(super) fn at_segment_start(
+    home: &Home,
+    kept: &Segments,
+    gaps: &[Gap],
+    segment: &Arc<Segment>,
+) -> Result<ProducerState> {
+    let source = Source {
+        home,
+        segments: kept,
+        gaps,
+        log_start: kept.first().map_or(0, |first| first.base_offset()),
+    };
+    source.producers_at(segment.base_offset(), |_, _| Ok(()))
+}
