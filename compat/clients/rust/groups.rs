@@ -149,7 +149,9 @@ impl Scenario {
                 }
                 list => list?,
             };
-            let found = list.groups().first().ok_or("the group is not described")?;
+            let Some(found) = list.groups().first() else {
+                return Ok(false);
+            };
             described = (found.state().to_owned(), found.members().len());
             Ok(true)
         })?;
