@@ -12,6 +12,7 @@ pub mod errors;
 pub mod operations;
 pub mod reply;
 pub mod table;
+pub mod text;
 
 pub mod cluster;
 pub mod configs;

@@ -8,17 +8,15 @@ use std::collections::BTreeSet;
 use kafka_protocol::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
 };
-use kafka_protocol::messages::{
-    BrokerId, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, TopicName,
-};
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::messages::{BrokerId, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse};
+use ottla_base::ErrorCode;
 use ottla_base::config::Settings;
 use ottla_base::ids::is_internal_topic;
-use ottla_base::{ErrorCode, topic_name};
 use ottla_metadata::Image;
 use ottla_metadata::image::{Partition, Topic};
 
 use super::partition_view::view;
+use crate::api::text::{broker_ids, topic_name};
 use crate::api::{Ctx, Reply, operations};
 
 pub fn handle(ctx: &Ctx, request: DescribeTopicPartitionsRequest) -> Reply<DescribeTopicPartitionsResponse> {
@@ -122,7 +120,7 @@ fn header(topic: &Topic) -> DescribeTopicPartitionsResponseTopic {
 }
 
 fn unknown(name: &str) -> DescribeTopicPartitionsResponseTopic {
-    let error = match topic_name::problem(name) {
+    let error = match ottla_base::topic_name::problem(name) {
         Some(_) => ErrorCode::InvalidTopicException,
         None => ErrorCode::UnknownTopicOrPartition,
     };
@@ -137,12 +135,4 @@ fn cursor(name: &str, partition: i32) -> Cursor {
     Cursor::default()
         .with_topic_name(topic_name(name))
         .with_partition_index(partition)
-}
-
-fn topic_name(name: &str) -> TopicName {
-    TopicName(StrBytes::from_string(name.to_owned()))
-}
-
-fn broker_ids(ids: &[i32]) -> Vec<BrokerId> {
-    ids.iter().copied().map(BrokerId).collect()
 }

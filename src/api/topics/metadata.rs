@@ -15,12 +15,13 @@ use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, Topi
 use kafka_protocol::protocol::StrBytes;
 use ottla_base::config::Settings;
 use ottla_base::ids::is_internal_topic;
-use ottla_base::{ErrorCode, Uuid, topic_name};
+use ottla_base::{ErrorCode, Uuid};
 use ottla_metadata::Image;
 use ottla_metadata::image::{Partition, Topic};
 
 use super::auto_create;
 use super::partition_view::view;
+use crate::api::text::{broker_ids, topic_name};
 use crate::api::{Ctx, Reply, endpoints, operations};
 
 pub fn handle(ctx: &Ctx, request: MetadataRequest) -> Reply<MetadataResponse> {
@@ -157,7 +158,7 @@ fn absent(asked: &MetadataRequestTopic, errors: &[(String, ErrorCode)]) -> Metad
         .iter()
         .find(|(failed, _)| failed == name)
         .map(|(_, error)| *error);
-    let error = error.unwrap_or_else(|| match topic_name::problem(name) {
+    let error = error.unwrap_or_else(|| match ottla_base::topic_name::problem(name) {
         Some(_) => ErrorCode::InvalidTopicException,
         None => ErrorCode::UnknownTopicOrPartition,
     });
@@ -172,12 +173,4 @@ fn topic_error(name: Option<TopicName>, id: Uuid, error: ErrorCode) -> MetadataR
         .with_topic_id(id)
         .with_is_internal(is_internal)
         .with_topic_authorized_operations(operations::NOT_REQUESTED)
-}
-
-fn topic_name(name: &str) -> TopicName {
-    TopicName(StrBytes::from_string(name.to_owned()))
-}
-
-fn broker_ids(ids: &[i32]) -> Vec<BrokerId> {
-    ids.iter().copied().map(BrokerId).collect()
 }

@@ -1,6 +1,5 @@
 //! Topics and partitions: create, describe, delete, move. One file per API.
 
-mod auto_create;
 pub mod describe_topic_partitions;
-pub mod metadata;
+pub mod list_partition_reassignments;
 mod partition_view;
