@@ -9,6 +9,7 @@ use ottla_base::Clock;
 use ottla_base::config::{BrokerConfig, Listener};
 use ottla_metadata::Image;
 
+use super::data::FetchState;
 use crate::replica::ReplicaManager;
 use crate::runtime::{ControllerHandle, GroupCoordinator};
 use crate::wire::service::ConnectionInfo;
@@ -23,6 +24,8 @@ pub struct Node {
     pub replicas: Arc<ReplicaManager>,
     pub controller: ControllerHandle,
     pub groups: Arc<GroupCoordinator>,
+    /// Sessions and limits of fetches: `FetchState::new(&config)`.
+    pub fetch: FetchState,
     pub clock: Arc<dyn Clock>,
     pub started_ms: i64,
 }

@@ -129,9 +129,9 @@ macro_rules! rows {
 }
 
 rows! {
-     0 Produce                      3..=13 Broker     Topic           Write           Data    2  1 [-];
-     1 Fetch                        4..=18 Both       Topic           Read            Data    1 64 [-];
-     2 ListOffsets                  1..=11 Broker     Topic           Describe        Client  8 16 [-];
+     0 Produce                      3..=13 Broker     Topic           Write           Data    2  1 [data::produce];
+     1 Fetch                        4..=18 Both       Topic           Read            Data    1 64 [data::fetch];
+     2 ListOffsets                  1..=11 Broker     Topic           Describe        Client  8 16 [data::list_offsets];
      3 Metadata                     0..=13 Broker     Topic           Describe        Client 16 64 [-];
      4 LeaderAndIsr                 0..=-1 Gone       Cluster         ClusterAction   Peer    8 16 [-];
      5 StopReplica                  0..=-1 Gone       Cluster         ClusterAction   Peer    8 16 [-];
@@ -150,9 +150,9 @@ rows! {
     18 ApiVersions                  0..=4  Both       Nothing         Any             Client  8 16 [cluster::api_versions];
     19 CreateTopics                 2..=7  Both       Topic           Create          Admin   8 16 [-];
     20 DeleteTopics                 1..=6  Both       Topic           Delete          Admin   8 16 [-];
-    21 DeleteRecords                0..=2  Broker     Topic           Delete          Admin   8 16 [-];
+    21 DeleteRecords                0..=2  Broker     Topic           Delete          Admin   8 16 [data::delete_records];
     22 InitProducerId               0..=5  Broker     TransactionalId Write           Txn     8 16 [-];
-    23 OffsetForLeaderEpoch         2..=4  Broker     Topic           Describe        Client  8 16 [-];
+    23 OffsetForLeaderEpoch         2..=4  Broker     Topic           Describe        Client  8 16 [data::offset_for_leader_epoch];
     24 AddPartitionsToTxn           0..=5  Broker     TransactionalId Write           Txn     8 16 [-];
     25 AddOffsetsToTxn              0..=4  Broker     TransactionalId Write           Txn     8 16 [-];
     26 EndTxn                       0..=5  Broker     TransactionalId Write           Txn     8 16 [-];
@@ -190,7 +190,7 @@ rows! {
     58 Envelope                     0..=0  Controller Cluster         ClusterAction   Peer    8 16 [-];
     59 FetchSnapshot                0..=1  Controller Cluster         ClusterAction   Peer    8 16 [-];
     60 DescribeCluster              0..=2  Both       Cluster         Describe        Client  8 16 [-];
-    61 DescribeProducers            0..=0  Broker     Topic           Read            Admin   8 16 [-];
+    61 DescribeProducers            0..=0  Broker     Topic           Read            Admin   8 16 [data::describe_producers];
     62 BrokerRegistration           0..=4  Controller Cluster         ClusterAction   Peer    8 16 [-];
     63 BrokerHeartbeat              0..=2  Controller Cluster         ClusterAction   Peer    8 16 [-];
     64 UnregisterBroker             0..=0  Both       Cluster         Alter           Admin   8 16 [-];

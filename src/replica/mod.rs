@@ -1,3 +1,23 @@
-//! Partitions of this node: leaders, followers, high watermarks. (Its owner replaces this page.)
+//! Partitions of this node: leaders, followers, high watermarks, and who waits for them.
+//!
+//! Reading order: [`manager`] (which partitions there are, as the metadata says), [`partition`] (one of them), [`isr`] (how
+//! far the high watermark may go), [`waiters`], [`log_config`], [`error`].
+//!
+//! The room reads the metadata image and never changes it: what it has to say to the controller goes out through the
+//! caller.
 
-pub struct ReplicaManager;
+pub mod error;
+pub mod isr;
+pub mod log_config;
+pub mod manager;
+pub mod partition;
+pub mod waiters;
+
+pub use error::ReplicaError;
+pub use manager::ReplicaManager;
+pub use partition::{Acks, NO_EPOCH, Partition, PartitionRead, ReadRequest};
+
+#[cfg(test)]
+pub(crate) mod test_node;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! DescribeProducers 0: who has produced idempotently or in transactions to a partition, and how far (KIP-664).
+
+use kafka_protocol::messages::describe_producers_response::{
+    PartitionResponse, ProducerState, TopicResponse,
+};
+use kafka_protocol::messages::{DescribeProducersRequest, DescribeProducersResponse, ProducerId};
+use ottla_base::ErrorCode;
+use ottla_metadata::Image;
+use ottla_storage::ProducerSummary;
+
+use super::locate;
+use crate::api::{Ctx, Reply};
+
+pub fn handle(ctx: &Ctx, request: DescribeProducersRequest) -> Reply<DescribeProducersResponse> {
+    let image = ctx.image();
+    let topics = request.topics.into_iter().map(|topic| {
+        let partitions = topic
+            .partition_indexes
+            .iter()
+            .map(|index| partition_response(*index, producers(ctx, &image, &topic.name, *index)));
+        TopicResponse::default()
+            .with_partitions(partitions.collect())
+            .with_name(topic.name)
+    });
+    Reply::Now(DescribeProducersResponse::default().with_topics(topics.collect()))
+}
+
+fn producers(ctx: &Ctx, image: &Image, topic: &str, index: i32) -> Result<Vec<ProducerSummary>, ErrorCode> {
+    let partition = locate::by_name(ctx, image, topic, index)?;
+    Ok(partition.active_producers())
+}
+
+fn partition_response(index: i32, producers: Result<Vec<ProducerSummary>, ErrorCode>) -> PartitionResponse {
+    let response = PartitionResponse::default().with_partition_index(index);
+    match producers {
+        Ok(producers) => response.with_active_producers(producers.iter().map(producer_state).collect()),
+        Err(error) => response.with_error_code(error.code()),
+    }
+}
+
+fn producer_state(producer: &ProducerSummary) -> ProducerState {
+    ProducerState::default()
+        .with_producer_id(ProducerId(producer.producer_id))
+        .with_producer_epoch(i32::from(producer.producer_epoch))
+        .with_last_sequence(producer.last_sequence)
+        .with_last_timestamp(producer.last_timestamp_ms)
+        .with_coordinator_epoch(producer.coordinator_epoch)
+        .with_current_txn_start_offset(producer.current_txn_start_offset)
+}
