@@ -15,6 +15,8 @@ pub mod def;
 pub mod defs;
 pub mod describe;
 #[cfg(test)]
+mod describe_kafka;
+#[cfg(test)]
 mod docs_page;
 pub mod effective;
 mod error;
