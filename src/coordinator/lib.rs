@@ -26,3 +26,6 @@ pub use command::{Command, Reply};
 pub use config::GroupConfig;
 pub use machine::{Machine, Now, Outcome, Then, Token};
 pub use shard::GroupShard;
+
+#[cfg(test)]
+mod script_tests;

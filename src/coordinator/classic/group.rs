@@ -233,9 +233,7 @@ impl ClassicGroup {
 
     /// Takes what a join request says of a member. Returns the request that it replaces, if one was waiting.
     pub fn update_member(&mut self, id: &str, terms: Terms, awaiting: Option<Token>) -> Option<Token> {
-        let Some(mut member) = self.members.remove(id) else {
-            return None;
-        };
+        let mut member = self.members.remove(id)?;
         self.count_protocols(&member.protocols, false);
         self.count_protocols(&terms.protocols, true);
         self.awaiting_join -= usize::from(member.is_awaiting_join());

@@ -1,0 +1,91 @@
+//! The group machine driven by scripts: `testdata/*.txt` hold requests and what comes of them, line by line.
+//!
+//! A case begins with `== its name`. A line is a command and its arguments; the lines behind it that begin with `> ` are the
+//! answers (by the name of who waited for them), records (`+ key = value`, `- key` for a tombstone) and timers' work that
+//! follow. `UPDATE_TESTDATA=1 cargo test -p ottla-coordinator` writes what happens into the files, to be read before it is
+//! believed.
+
+mod args;
+mod print;
+mod world;
+
+use std::fs;
+use std::path::Path;
+
+use world::World;
+
+#[test]
+fn classic_groups() {
+    run("classic.txt");
+}
+
+#[test]
+fn static_members() {
+    run("static.txt");
+}
+
+#[test]
+fn offsets() {
+    run("offsets.txt");
+}
+
+#[test]
+fn administration() {
+    run("admin.txt");
+}
+
+#[test]
+fn failed_appends_and_restarts() {
+    run("log.txt");
+}
+
+fn run(file: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(file);
+    let expected = fs::read_to_string(&path).expect("the script is there");
+    let actual = replay_script(&expected);
+    if std::env::var_os("UPDATE_TESTDATA").is_some() {
+        fs::write(&path, &actual).expect("the script can be written");
+    } else if let Some(line) = first_difference(&expected, &actual) {
+        panic!(
+            "{file}:{line}: something else happens now:\n{}",
+            excerpt(&actual, line)
+        );
+    }
+}
+
+/// The script with its expectations replaced by what happens.
+fn replay_script(script: &str) -> String {
+    let mut out = String::new();
+    let mut world = World::new();
+    for line in script.lines() {
+        let command = line.trim();
+        if line.starts_with("> ") || line == ">" {
+            continue;
+        }
+        out.push_str(line);
+        out.push('\n');
+        if command.starts_with("== ") {
+            world = World::new();
+        } else if !command.is_empty() && !command.starts_with('#') {
+            for happened in world.run(command) {
+                out.push_str("> ");
+                out.push_str(&happened);
+                out.push('\n');
+            }
+        }
+    }
+    out
+}
+
+fn first_difference(expected: &str, actual: &str) -> Option<usize> {
+    let longest = expected.lines().count().max(actual.lines().count());
+    (0..longest)
+        .find(|line| expected.lines().nth(*line) != actual.lines().nth(*line))
+        .map(|line| line + 1)
+}
+
+fn excerpt(text: &str, line: usize) -> String {
+    let from = line.saturating_sub(8);
+    let lines: Vec<&str> = text.lines().skip(from).take(14).collect();
+    lines.join("\n")
+}
