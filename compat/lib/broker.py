@@ -53,6 +53,7 @@ class Broker:
         self.log_dirs = [self.work_dir / f"data-{i}" for i in range(log_dirs)]
         self.overrides = {k: str(v) for k, v in (overrides or {}).items()}
         self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+        self.env = {}  # added to the process's environment
         self.process = None
         self.starts = 0
 
@@ -97,6 +98,10 @@ class Broker:
             if value is not None:
                 self.overrides[key] = str(value)
         self.write_properties()
+        return self.start_as_configured()
+
+    def start_as_configured(self):
+        """Starts with the server.properties that lies there."""
         if self.kind == "kafka" and not (self.data_dir / "meta.properties").exists():
             self._format()
         self.launch()
@@ -107,12 +112,13 @@ class Broker:
         """Starts the process on what start() has laid out, without waiting."""
         self.starts += 1
         log = open(self.log_path, "wb")
-        self.process = subprocess.Popen(self._command(), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=self.work_dir)
+        self.process = subprocess.Popen(self._command(), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                        cwd=self.work_dir, env={**os.environ, **self.env})
         return self
 
-    def write_properties(self):
+    def write_properties(self, path=None):
         lines = (f"{key}={value}\n" for key, value in self.properties().items())
-        self.properties_path.write_text("".join(lines))
+        (path or self.properties_path).write_text("".join(lines))
 
     def stop(self):
         """SIGTERM; the clean stop must end in time. Returns the exit code (Kafka's JVM: 143)."""
@@ -157,7 +163,10 @@ class Broker:
         return [os.environ["OTTLA_BIN"], "serve", str(self.properties_path)]
 
     def _format(self):
-        result = self.tools.call("kafka-storage", ["format", "-t", self.cluster_id, "--standalone", "-c", self.properties_path], b"", 60)
+        # From the settings alone: what a check adds to the file itself may need the broker's environment.
+        path = self.work_dir / "format.properties"
+        self.write_properties(path)
+        result = self.tools.call("kafka-storage", ["format", "-t", self.cluster_id, "--standalone", "-c", path], b"", 60)
         if result.rc != 0:
             raise BrokerError(f"kafka-storage format failed\n{result}")
 

@@ -1,16 +1,10 @@
 """`ottla format`, `info`, `random-uuid` and `dump-log`: the counterparts of kafka-storage.sh and kafka-dump-log.sh, interchangeable with them."""
 
 import json
-import os
 import re
-import shutil
-import signal
-import subprocess
-import time
 
 from _stopped import stopped
-from broker import free_ports, serves
-from harness import check, eventually, expect, expect_eq, expect_in, expect_match
+from harness import check, expect, expect_eq, expect_in, expect_match
 
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"
 FEATURES = {"metadata.version": 30, "eligible.leader.replicas.version": 1, "group.version": 1, "share.version": 1, "streams.version": 1, "transaction.version": 2}
@@ -127,32 +121,3 @@ def dump_log_decoders(ctx):
     seen = stopped(ctx)
     compare(ctx, "--files", seen.partition("__consumer_offsets", seen.group_partition) / f"{0:020}.log", "--offsets-decoder")
     compare(ctx, "--files", sorted(seen.metadata.glob("*.log"))[0], "--cluster-metadata-decoder")
-
-
-@check("serve: nothing configured, everything works", tags={"ottla"}, own_broker=True)
-def zero_config(ctx):
-    """`ottla` in an empty directory, but on a free port, since another broker may hold 9092 on this machine."""
-    port, controller_port = free_ports(2)
-    log_path = ctx.work_dir / "ottla.log"
-    started = time.monotonic()
-    process = subprocess.Popen([os.environ["OTTLA_BIN"], "--override", f"listeners=PLAINTEXT://localhost:{port},CONTROLLER://localhost:{controller_port}"],
-                               cwd=ctx.work_dir, stdout=open(log_path, "wb"), stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-    try:
-        eventually(lambda: serves(port), "it serves", timeout_s=10, interval_s=0.02)
-        seconds = time.monotonic() - started
-        expect(seconds < 3, f"ready only after {seconds:.2f} s")
-        server = ("--bootstrap-server", f"localhost:{port}")
-        ctx.tool("kafka-console-producer", *server, "--topic", "hello", input="world\n")
-        result = ctx.tool("kafka-console-consumer", *server, "--topic", "hello", "--from-beginning", "--max-messages", 1, "--timeout-ms", 15000)
-        expect_eq(result.lines, ["world"], "lines read", result)
-        expect((ctx.work_dir / "ottla-data" / "meta.properties").exists(), "the data lies in ./ottla-data")
-        text = log_path.read_text()
-        for word in (f"{port}", "ottla-data"):
-            expect_in(word, text)
-        process.send_signal(signal.SIGINT)
-        expect_eq(process.wait(20), 0, "exit code after Ctrl-C")
-        expect((ctx.work_dir / "ottla-data" / ".kafka_cleanshutdown").exists(), "no clean-shutdown marker")
-    finally:
-        process.kill()
-        process.wait()
-    shutil.rmtree(ctx.work_dir / "ottla-data")
