@@ -80,6 +80,11 @@ class ToolJvm:
             except EOFError:
                 self.process.wait()
                 raise ToolTimeout(f"no end after {timeout_s} s (or the JVM died): {command}") from None
+            except BaseException:
+                # Broken off in the middle (the check's own time is over): what this JVM still says must not be the next call's answer.
+                self.process.kill()
+                self.process.wait()
+                raise
             finally:
                 watchdog.cancel()
         out, err = base64.b64decode(answer["out"]), base64.b64decode(answer["err"])
