@@ -16,7 +16,7 @@ pub(super) fn rules(config: &BrokerConfig) -> Vec<Problem> {
     let mut problems = value_rules(config);
     node_ids(config, &mut problems);
     quorum(config, &mut problems);
-    directories(config, &mut problems);
+    problems.extend(cordoned(config, config));
     refusals(config, &mut problems);
     problems
 }
@@ -126,21 +126,24 @@ fn quorum(config: &BrokerConfig, problems: &mut Vec<Problem>) {
     require(!joins, "controller.quorum.auto.join.enable", why, problems);
 }
 
-fn directories(config: &BrokerConfig, problems: &mut Vec<Problem>) {
-    let cordoned = config.list("cordoned.log.dirs");
+/// Which log dirs take no new partitions; the dirs are the node's, the value may be dynamic.
+pub(super) fn cordoned(node: &BrokerConfig, config: &impl Settings) -> Option<Problem> {
+    const KEY: &str = "cordoned.log.dirs";
+    let cordoned = config.list(KEY);
     let is_listed = |dir: &String| {
-        config
-            .log_dirs
+        node.log_dirs
             .iter()
             .any(|log_dir| log_dir.as_os_str() == dir.as_str())
     };
     if cordoned.iter().any(|dir| dir == "*") {
-        let why = "When cordoned.log.dirs is set to *, it must not contain other values";
-        require(cordoned.len() == 1, "cordoned.log.dirs", why, problems);
-    } else if let Some(dir) = cordoned.iter().find(|dir| !is_listed(dir)) {
-        let why = format!("All entries must be present in log.dirs or log.dir. Missing entry: {dir}");
-        problems.push(("cordoned.log.dirs", why));
+        let why = format!("When {KEY} is set to *, it must not contain other values");
+        return (cordoned.len() > 1).then_some((KEY, why));
     }
+    let dir = cordoned.iter().find(|dir| !is_listed(dir))?;
+    Some((
+        KEY,
+        format!("All entries in {KEY} must be present in log.dirs or log.dir. Missing entry: {dir}"),
+    ))
 }
 
 fn connections(config: &impl Settings, problems: &mut Vec<Problem>) {

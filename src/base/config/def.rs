@@ -67,13 +67,13 @@ pub enum Valid {
     BetweenDouble(f64, f64),
     OneOf(&'static [&'static str]),
     OneOfIgnoringCase(&'static [&'static str]),
-    /// A list without duplicates.
+    /// A list in which values that come again are dropped.
     Distinct,
-    /// A list without duplicates that holds at least one value.
+    /// The same with at least one value.
     DistinctSome,
-    /// A list without duplicates of these values, empty allowed.
+    /// The same of these values, empty allowed.
     ListOf(&'static [&'static str]),
-    /// A list without duplicates of these values, empty refused.
+    /// The same of these values, empty refused.
     SomeOf(&'static [&'static str]),
     /// Present but possibly empty.
     NonNull,
@@ -101,8 +101,8 @@ impl fmt::Display for Valid {
                 write!(f, "[{}]", names.join(", "))
             }
             Self::OneOfIgnoringCase(names) => write!(f, "(case insensitive) [{}]", names.join(", ")),
-            Self::Distinct => f.write_str("list without duplicates"),
-            Self::DistinctSome => f.write_str("non-empty list without duplicates"),
+            Self::Distinct => f.write_str("any list"),
+            Self::DistinctSome => f.write_str("non-empty list"),
             Self::NonNull => f.write_str("non-null string"),
             Self::NonEmpty => f.write_str("non-empty string"),
             Self::GzipLevel => f.write_str("[1,...,9] or -1"),

@@ -3,6 +3,8 @@
 //! The messages are those that Kafka's tools print, so that scripts which look for them keep working. Numbers are
 //! trimmed as Java trims; lists are split at commas with whitespace around them dropped.
 
+use std::collections::HashSet;
+
 use super::def::{ConfigDef, Kind, Valid};
 use super::error::ConfigError;
 use super::shapes;
@@ -44,9 +46,21 @@ impl Value {
 
 /// Reads and checks a value.
 pub fn parse_value(def: &ConfigDef, text: &str) -> Result<Value, ConfigError> {
-    let value = parse_kind(def.name, def.kind, text)?;
+    let mut value = parse_kind(def.name, def.kind, text)?;
+    if let (Value::List(items), true) = (&mut value, is_set(def.valid)) {
+        let mut seen = HashSet::new();
+        items.retain(|item| seen.insert(item.clone()));
+    }
     check(def, &value)?;
     Ok(value)
+}
+
+/// Lists in which a value that comes twice counts once.
+const fn is_set(valid: Valid) -> bool {
+    matches!(
+        valid,
+        Valid::Distinct | Valid::DistinctSome | Valid::ListOf(_) | Valid::SomeOf(_)
+    )
 }
 
 /// Splits a list as Kafka does: an empty text is an empty list.
@@ -163,15 +177,6 @@ fn check_list(name: &str, items: &[String], allowed: &[&str], may_be_empty: bool
             "Configuration '{name}' must not be empty. Valid values include: {valid}"
         )));
     }
-    if items
-        .iter()
-        .enumerate()
-        .any(|(i, item)| items.iter().skip(i + 1).any(|other| other == item))
-    {
-        return Err(ConfigError::invalid(format!(
-            "Configuration '{name}' values must not be duplicated."
-        )));
-    }
     for item in items {
         if item.is_empty() {
             return Err(ConfigError::invalid(format!(
@@ -241,10 +246,6 @@ mod tests {
             "Invalid value shred for configuration cleanup.policy: String must be one of: compact, delete"
         );
         assert_eq!(
-            topic("cleanup.policy", "delete,delete"),
-            "Configuration 'cleanup.policy' values must not be duplicated."
-        );
-        assert_eq!(
             topic("compression.gzip.level", "0"),
             "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1"
         );
@@ -255,6 +256,17 @@ mod tests {
         assert_eq!(
             broker("process.roles", ""),
             "Configuration 'process.roles' must not be empty. Valid values include: [broker, controller]"
+        );
+    }
+
+    #[test]
+    fn a_value_that_comes_twice_in_a_list_counts_once() {
+        let def = defs::find(defs::Scope::Topic, "cleanup.policy").expect("a known key");
+        assert_eq!(
+            parse_value(def, "delete, compact,delete")
+                .expect("a list")
+                .to_text(),
+            "delete,compact"
         );
     }
 

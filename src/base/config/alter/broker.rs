@@ -63,11 +63,27 @@ pub fn validate_broker(
         true => Effective::new(file, layers.cluster_pairs(), pairs()),
         false => Effective::new(file, pairs(), layers.broker_pairs()),
     };
-    if let Some((_, why)) = check::value_rules(&after).into_iter().next() {
+    let broken = check::value_rules(&after)
+        .into_iter()
+        .chain(check::cordoned(layers.node(), &after))
+        .next();
+    if let Some((_, why)) = broken {
         return Err(ConfigError::bad_request(format!("requirement failed: {why}")));
     }
-    check_threads(layers, &after)?;
-    check_listeners(layers, &after)
+    match [
+        check_threads(layers, &after),
+        check_local_retention(&after),
+        check_listeners(layers, &after),
+    ]
+    .into_iter()
+    .flatten()
+    .next()
+    {
+        None => Ok(()),
+        Some(why) => Err(ConfigError::bad_request(format!(
+            "Invalid dynamic configuration: {why}"
+        ))),
+    }
 }
 
 fn refuse(own: &BTreeMap<&str, &str>, is_bad: fn(&str) -> bool, why: &str) -> Result<(), ConfigError> {
@@ -115,7 +131,7 @@ pub(crate) fn is_security_key(name: &str) -> bool {
 }
 
 /// A pool may at most double or halve in one step.
-fn check_threads(before: &Effective, after: &Effective) -> Result<(), ConfigError> {
+fn check_threads(before: &Effective, after: &Effective) -> Option<String> {
     let pools = [
         "num.io.threads",
         "num.network.threads",
@@ -124,24 +140,52 @@ fn check_threads(before: &Effective, after: &Effective) -> Result<(), ConfigErro
         "background.threads",
         "log.cleaner.threads",
     ];
-    for key in pools {
+    pools.into_iter().find_map(|key| {
         let (old, new) = (before.i32(key), after.i32(key));
-        if new != old && (new < 1 || new < old / 2 || new > old.saturating_mul(2)) {
-            return Err(ConfigError::bad_request("Invalid dynamic configuration"));
-        }
-    }
-    Ok(())
+        let what = match new {
+            _ if new == old => return None,
+            _ if new < 1 => "should be at least 1".to_owned(),
+            _ if new < old / 2 => format!("should be at least half the current value {old}"),
+            _ if new > old.saturating_mul(2) => {
+                format!("should not be greater than double the current value {old}")
+            }
+            _ => return None,
+        };
+        Some(format!(
+            "Dynamic thread count update validation failed for {key}={new}, value {what}"
+        ))
+    })
 }
 
-fn check_listeners(before: &Effective, after: &Effective) -> Result<(), ConfigError> {
-    for key in ["listeners", "listener.security.protocol.map"] {
-        if before.value(key) != after.value(key) {
-            return Err(ConfigError::bad_request(format!(
-                "Invalid dynamic configuration: Ottla does not change {key} while it runs"
-            )));
-        }
-    }
-    Ok(())
+/// What is kept on local disk cannot be more than what is kept at all.
+fn check_local_retention(after: &Effective) -> Option<String> {
+    const AS_MUCH_AS_THE_TOPIC: i64 = -2;
+    let limits = [
+        (
+            "log.local.retention.ms",
+            "log.retention.ms",
+            after.log_retention_ms(),
+        ),
+        (
+            "log.local.retention.bytes",
+            "log.retention.bytes",
+            after.i64("log.retention.bytes"),
+        ),
+    ];
+    limits.into_iter().find_map(|(key, of, most)| {
+        let local = after.i64(key);
+        let exceeds = local == -1 || local > most;
+        (most >= 0 && local != AS_MUCH_AS_THE_TOPIC && exceeds)
+            .then(|| format!("{key}={local} must not be more than {of}={most}"))
+    })
+}
+
+fn check_listeners(before: &Effective, after: &Effective) -> Option<String> {
+    let keys = ["listeners", "listener.security.protocol.map"];
+    let changed = keys
+        .into_iter()
+        .find(|key| before.value(key) != after.value(key))?;
+    Some(format!("Ottla does not change {changed} while it runs"))
 }
 
 #[cfg(test)]
@@ -207,8 +251,14 @@ pub(super) mod tests {
         );
         assert_eq!(
             refusal(&[("num.io.threads", "17")], false),
-            "Invalid dynamic configuration"
+            "Invalid dynamic configuration: Dynamic thread count update validation failed for num.io.threads=17, value \
+             should not be greater than double the current value 8"
         );
+        assert!(
+            refusal(&[("log.local.retention.ms", "-1")], false)
+                .contains("log.local.retention.ms=-1 must not be")
+        );
+        assert!(refusal(&[("cordoned.log.dirs", "/nowhere")], true).contains("Missing entry: /nowhere"));
         assert!(
             refusal(&[("log.retention.ms", "0")], false)
                 .starts_with("requirement failed: log.retention.ms must be")
