@@ -1,9 +1,14 @@
-//! Loops around the pure machines. (Its owners replace this page.)
+//! Loops around the pure machines: the controller over the metadata log, the coordinators over theirs.
+//!
+//! Reading order: [`format`](mod@format) (what must lie on disk before a start), [`metadata_log`] (the files), [`controller_loop`] (the one
+//! writer of cluster metadata), [`publish`] (how the rooms hear of it), [`lifecycle`] (this broker's registration).
 
+pub mod controller_loop;
 pub mod format;
+pub mod lifecycle;
 pub mod metadata_log;
+pub mod publish;
 
-#[derive(Clone)]
-pub struct ControllerHandle;
+pub use controller_loop::{ControllerHandle, ControllerLoop, QuorumStatus};
 
 pub struct GroupCoordinator;

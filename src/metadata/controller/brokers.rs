@@ -76,12 +76,11 @@ pub(super) fn check_epoch(image: &Image, broker_id: i32, broker_epoch: i64) -> R
 }
 
 impl Controller {
-    /// A broker is alive and says where it wants to be. `next_offset` is where the outcome's first record will stand.
+    /// A broker is alive and says where it wants to be.
     pub fn heartbeat(
         &mut self,
         image: &Image,
         request: &Heartbeat,
-        next_offset: i64,
         now_ms: i64,
     ) -> Result<Outcome<HeartbeatReply>, Problem> {
         let broker = check_epoch(image, request.broker_id, request.broker_epoch)?;
@@ -99,7 +98,7 @@ impl Controller {
         session.last_contact_ms = now_ms;
         session.metadata_offset = request.current_metadata_offset;
         if next == State::ControlledShutdown && session.shutdown_offset.is_none() {
-            session.shutdown_offset = Some(next_offset + draft.records.len() as i64 - 1);
+            session.shutdown_offset = Some(image.offset + draft.records.len() as i64);
         }
         let reply = HeartbeatReply {
             is_caught_up: request.current_metadata_offset >= broker.epoch,

@@ -104,12 +104,14 @@ impl Controller {
         }
     }
 
-    /// A fresh leader knows nothing of the brokers' heartbeats: each unfenced one gets a whole session to be heard of.
+    /// A fresh leader knows nothing of the brokers' heartbeats: each unfenced one gets a whole session to be heard of. Not so
+    /// the broker of this very process: whoever held its registration before is gone, since the log dirs are ours.
     pub fn activate(&mut self, image: &Image, now_ms: i64) {
+        let own_id = self.config.is_broker.then_some(self.config.node_id);
         self.sessions = image
             .brokers
             .values()
-            .filter(|broker| !broker.fenced)
+            .filter(|broker| !broker.fenced && Some(broker.id) != own_id)
             .map(|broker| (broker.id, brokers::Session::new(now_ms)))
             .collect();
     }

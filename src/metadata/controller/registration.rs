@@ -26,13 +26,12 @@ pub struct RegisterBroker {
 }
 
 impl Controller {
-    /// Registers the broker, fenced. The response is its epoch, which is the offset of the record: `next_offset` must be where
-    /// the first of the outcome's records will stand.
+    /// Registers the broker, fenced. The response is its epoch, which is the offset of the record: the outcome's records must
+    /// be appended right behind the image's last one.
     pub fn register_broker(
         &mut self,
         image: &Image,
         request: &RegisterBroker,
-        next_offset: i64,
         now_ms: i64,
     ) -> Result<Outcome<i64>, Problem> {
         let existing = image.brokers.get(&request.broker_id);
@@ -55,7 +54,7 @@ impl Controller {
                 };
             }
         }
-        let broker_epoch = broker_epoch.unwrap_or(next_offset + records.len() as i64);
+        let broker_epoch = broker_epoch.unwrap_or(image.offset + 1 + records.len() as i64);
         let mut record = registration_record(image, request, broker_epoch);
         if let Some(broker) = existing.filter(|b| b.incarnation_id == request.incarnation_id) {
             record.fenced = broker.fenced;

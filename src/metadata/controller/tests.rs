@@ -128,8 +128,8 @@ impl House {
             previous_broker_epoch,
             ..RegisterBroker::default()
         };
-        let (image, next, now) = (self.image(), self.next_offset(), self.now_ms);
-        let outcome = self.controller.register_broker(&image, &request, next, now)?;
+        let (image, now) = (self.image(), self.now_ms);
+        let outcome = self.controller.register_broker(&image, &request, now)?;
         Ok(self.done(outcome))
     }
 
@@ -143,8 +143,8 @@ impl House {
             want_shut_down,
             ..Heartbeat::default()
         };
-        let (next, now) = (self.next_offset(), self.now_ms);
-        let outcome = self.controller.heartbeat(&image, &request, next, now).unwrap();
+        let now = self.now_ms;
+        let outcome = self.controller.heartbeat(&image, &request, now).unwrap();
         self.done(outcome)
     }
 

@@ -52,6 +52,8 @@ pub struct Voter {
     pub directory_id: Uuid,
     /// Listener name, host and port.
     pub endpoints: Vec<(String, String, u16)>,
+    /// The levels of `kraft.version` that it can speak.
+    pub kraft_versions: (i16, i16),
 }
 
 impl Broker {
