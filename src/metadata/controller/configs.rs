@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ottla_base::ErrorCode;
 use ottla_base::config::alter::{Change, Op, apply, validate_client_metrics, validate_group, validate_topic};
 use ottla_base::config::{ConfigError, Scope};
+use ottla_base::{ErrorCode, topic_name};
 
 use super::{Controller, Outcome, Problem, pairs};
 use crate::image::{ConfigKind, ConfigResource, Image};
@@ -92,7 +92,7 @@ impl Controller {
         resource: &ConfigResource,
         changes: Vec<(String, Option<String>)>,
     ) -> Result<Vec<Record>, Problem> {
-        refuse_unknown(image, resource)?;
+        refuse_name(resource)?;
         let before: BTreeMap<&str, &str> = pairs(image, resource).collect();
         let mut own = before.clone();
         for (key, value) in &changes {
@@ -102,6 +102,7 @@ impl Controller {
             };
         }
         self.validate(image, resource, &own, &before)?;
+        refuse_unknown(image, resource)?;
         let elr = image.features.is_elr_enabled();
         let touches_min_isr = changes.iter().any(|(key, _)| key == MIN_ISR);
         if elr && touches_min_isr {
@@ -155,6 +156,24 @@ fn scope_of(resource: &ConfigResource) -> Scope {
     }
 }
 
+/// Kafka judges the name, then the values, and only then whether there is such a thing.
+fn refuse_name(resource: &ConfigResource) -> Result<(), Problem> {
+    let problem = match resource.kind {
+        ConfigKind::Topic if resource.name.is_empty() => {
+            "Default topic resources are not allowed.".to_owned()
+        }
+        ConfigKind::Group if resource.name.is_empty() => {
+            "Default group resources are not allowed.".to_owned()
+        }
+        ConfigKind::Topic => match topic_name::problem(&resource.name) {
+            Some(problem) => return Err(Problem::new(ErrorCode::InvalidTopicException, problem)),
+            None => return Ok(()),
+        },
+        _ => return Ok(()),
+    };
+    Err(Problem::new(ErrorCode::InvalidRequest, problem))
+}
+
 fn refuse_unknown(image: &Image, resource: &ConfigResource) -> Result<(), Problem> {
     let name = &resource.name;
     match resource.kind {
@@ -173,14 +192,6 @@ fn refuse_unknown(image: &Image, resource: &ConfigResource) -> Result<(), Proble
                 format!("Invalid broker name '{name}'"),
             )),
         },
-        ConfigKind::Group if name.is_empty() => Err(Problem::new(
-            ErrorCode::InvalidRequest,
-            "Default group resources are not allowed.",
-        )),
-        ConfigKind::ClientMetrics if name.is_empty() => Err(Problem::new(
-            ErrorCode::InvalidRequest,
-            "Default client-metrics resources are not allowed.",
-        )),
         _ => Ok(()),
     }
 }
