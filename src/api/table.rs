@@ -162,9 +162,9 @@ rows! {
     30 CreateAcls                   1..=3  Both       Cluster         Alter           Admin   8 16 [-];
     31 DeleteAcls                   1..=3  Both       Cluster         Alter           Admin   8 16 [-];
     32 DescribeConfigs              1..=4  Both       Topic           DescribeConfigs Admin  16 64 [configs::describe_configs];
-    33 AlterConfigs                 0..=2  Both       Topic           AlterConfigs    Admin   8 16 [-];
-    34 AlterReplicaLogDirs          1..=2  Broker     Cluster         Alter           Admin   8 16 [-];
-    35 DescribeLogDirs              1..=5  Broker     Cluster         Describe        Admin  16 64 [-];
+    33 AlterConfigs                 0..=2  Both       Topic           AlterConfigs    Admin   8 16 [configs::alter_configs];
+    34 AlterReplicaLogDirs          1..=2  Broker     Cluster         Alter           Admin   8 16 [data::alter_replica_log_dirs];
+    35 DescribeLogDirs              1..=5  Broker     Cluster         Describe        Admin  16 64 [data::describe_log_dirs];
     36 SaslAuthenticate             0..=2  Both       Nothing         Any             Client  8 16 [-];
     37 CreatePartitions             0..=3  Both       Topic           Alter           Admin   8 16 [-];
     38 CreateDelegationToken        1..=3  Both       User            CreateTokens    Admin   8 16 [-];
@@ -173,7 +173,7 @@ rows! {
     41 DescribeDelegationToken      1..=3  Both       DelegationToken Describe        Admin   8 16 [-];
     42 DeleteGroups                 0..=2  Broker     Group           Delete          Group   8 16 [-];
     43 ElectLeaders                 0..=2  Both       Cluster         Alter           Admin   8 16 [-];
-    44 IncrementalAlterConfigs      0..=1  Both       Topic           AlterConfigs    Admin   8 16 [-];
+    44 IncrementalAlterConfigs      0..=1  Both       Topic           AlterConfigs    Admin   8 16 [configs::incremental_alter_configs];
     45 AlterPartitionReassignments  0..=1  Both       Cluster         Alter           Admin   8 16 [-];
     46 ListPartitionReassignments   0..=0  Both       Cluster         Describe        Admin   8 16 [-];
     47 OffsetDelete                 0..=0  Broker     Group           Delete          Group   8 16 [-];

@@ -2,7 +2,10 @@
 //!
 //! What a key is and what a change must pass stands in `ottla_base::config`; here requests are turned into its questions.
 
+pub mod alter_configs;
+mod changes;
 pub mod describe_configs;
+pub mod incremental_alter_configs;
 pub mod list_config_resources;
 pub mod loggers;
 
@@ -18,7 +21,7 @@ use super::Ctx;
 const BROKER_LOGGER: i8 = 8;
 
 /// What is in force on this node as of the image.
-fn effective(ctx: &Ctx, image: &Image) -> Effective {
+pub(in crate::api) fn effective(ctx: &Ctx, image: &Image) -> Effective {
     let file = ctx.node.config.clone();
     let of_cluster = own(image, &ConfigResource::cluster_default());
     let of_broker = own(image, &ConfigResource::broker(file.node_id));
