@@ -37,3 +37,6 @@ pub mod net;
 pub mod replica;
 pub mod runtime;
 pub mod wire;
+
+#[cfg(test)]
+mod counting;

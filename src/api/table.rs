@@ -116,7 +116,7 @@ macro_rules! rows {
         const ROWS: &[Row] = &[$(Row {
             key: $key,
             name: stringify!($name),
-            versions: $min..=$max,
+            versions: RangeInclusive::new($min, $max),
             scope: Scope::$scope,
             resource: Resource::$resource,
             operation: Operation::$operation,

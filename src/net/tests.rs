@@ -273,7 +273,7 @@ async fn a_pipeline_is_bounded() {
     sleep(SHORT).await;
     assert_eq!(node.started(), 5);
     for answered in 0..50 {
-        node.until_started((answered + 1).max(5).min(50)).await;
+        node.until_started((answered + 1).clamp(5, 50)).await;
         node.release();
         assert_eq!(receive(&mut stream).await, b"hold");
     }
@@ -310,7 +310,7 @@ async fn memory_and_files_reach_a_slow_reader_whole() {
         ..NetLimits::default()
     })
     .await;
-    let content: Vec<u8> = (0..2_500_000u32).map(|i| (i * 7 >> 3) as u8).collect();
+    let content: Vec<u8> = (0..2_500_000u32).map(|i| ((i * 7) >> 3) as u8).collect();
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&content).unwrap();
     *node.words.file.lock() = Some(FileSlice {

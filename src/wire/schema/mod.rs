@@ -14,8 +14,10 @@ mod table_c;
 mod table_d;
 mod table_e;
 
-#[cfg(test)]
-mod sample;
+#[cfg(any(test, fuzzing))]
+pub mod every;
+#[cfg(any(test, fuzzing))]
+pub mod sample;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,9 @@
 //! Valid requests made from the tables, with the places of all their lengths, for tests.
 
+#![allow(clippy::unwrap_used, reason = "only tests and the fuzzer are compiled with it")]
+
+use std::cmp::Ordering;
+
 use super::{Field, Kind, Message};
 
 /// A body and where its lengths and counts stand.
@@ -28,6 +32,61 @@ pub enum Form {
 
 /// A request with two elements in every array; with `nulls`, null wherever it is allowed.
 pub fn sample(message: &Message, version: i16, nulls: bool) -> Sample {
+    write(message, version, Contents::Some { nulls })
+}
+
+/// A request whose arrays at this depth have so many elements, which take as few bytes as can be; with `unknown`, every
+/// structure has a tagged field that nobody knows.
+pub fn crowd(message: &Message, version: i16, depth: usize, count: usize, unknown: bool) -> Vec<u8> {
+    write(
+        message,
+        version,
+        Contents::Crowd {
+            depth,
+            count,
+            unknown,
+        },
+    )
+    .body
+}
+
+#[derive(Clone, Copy)]
+enum Contents {
+    Some {
+        nulls: bool,
+    },
+    Crowd {
+        depth: usize,
+        count: usize,
+        unknown: bool,
+    },
+}
+
+impl Contents {
+    fn nulls(self) -> bool {
+        matches!(self, Self::Some { nulls: true })
+    }
+
+    fn elements(self, at_depth: usize) -> usize {
+        match self {
+            Self::Some { .. } => 2,
+            Self::Crowd { depth, count, .. } => match at_depth.cmp(&depth) {
+                Ordering::Less => 1,
+                Ordering::Equal => count,
+                Ordering::Greater => 0,
+            },
+        }
+    }
+
+    fn text(self) -> &'static [u8] {
+        match self {
+            Self::Some { .. } => b"abc",
+            Self::Crowd { .. } => b"",
+        }
+    }
+}
+
+fn write(message: &Message, version: i16, contents: Contents) -> Sample {
     let mut writer = Writer {
         out: Sample {
             body: Vec::new(),
@@ -35,7 +94,8 @@ pub fn sample(message: &Message, version: i16, nulls: bool) -> Sample {
         },
         version,
         flexible: version >= message.flexible_from,
-        nulls,
+        contents,
+        depth: 0,
     };
     writer.structure(message.fields);
     writer.out
@@ -45,7 +105,9 @@ struct Writer {
     out: Sample,
     version: i16,
     flexible: bool,
-    nulls: bool,
+    contents: Contents,
+    /// How many arrays are around this place.
+    depth: usize,
 }
 
 impl Writer {
@@ -62,6 +124,10 @@ impl Writer {
     }
 
     fn tagged_fields(&mut self, mut tagged: Vec<&Field>) {
+        if let Contents::Crowd { unknown, .. } = self.contents {
+            let field: &[u8] = if unknown { &[1, 100, 0] } else { &[0] };
+            return self.out.body.extend_from_slice(field);
+        }
         tagged.sort_by_key(|field| field.tag);
         self.length(tagged.len(), Form::Plain, false);
         for field in tagged {
@@ -72,7 +138,7 @@ impl Writer {
                     lengths: Vec::new(),
                 },
                 // A tagged field that is null is one that is not sent.
-                nulls: false,
+                contents: Contents::Some { nulls: false },
                 ..*self
             };
             inner.value(field);
@@ -90,7 +156,7 @@ impl Writer {
 
     fn value(&mut self, field: &Field) {
         let nullable = self.version >= field.null_from;
-        let null = nullable && self.nulls;
+        let null = nullable && self.contents.nulls();
         match field.kind {
             Kind::Struct(_) if null => self.out.body.push(0xff),
             Kind::Struct(fields) => {
@@ -100,18 +166,23 @@ impl Writer {
                 self.structure(fields);
             }
             kind if null => self.null(kind),
-            Kind::List(element) => {
-                self.length(2, self.count_form(), nullable);
-                self.scalar(*element, false);
-                self.scalar(*element, false);
-            }
-            Kind::Rows(fields) => {
-                self.length(2, self.count_form(), nullable);
-                self.structure(fields);
-                self.structure(fields);
-            }
+            Kind::List(_) | Kind::Rows(_) => self.array(field.kind, nullable),
             kind => self.scalar(kind, nullable),
         }
+    }
+
+    fn array(&mut self, kind: Kind, nullable: bool) {
+        let count = self.contents.elements(self.depth);
+        self.length(count, self.count_form(), nullable);
+        self.depth += 1;
+        for _ in 0..count {
+            match kind {
+                Kind::Rows(fields) => self.structure(fields),
+                Kind::List(element) => self.scalar(*element, false),
+                _ => {}
+            }
+        }
+        self.depth -= 1;
     }
 
     fn null(&mut self, kind: Kind) {
@@ -128,12 +199,14 @@ impl Writer {
             Kind::Fixed(len) => self.out.body.extend(std::iter::repeat_n(1, len)),
             Kind::Text => {
                 let form = if self.flexible { Form::Uvarint } else { Form::Int16 };
-                self.length(3, form, nullable);
-                self.out.body.extend_from_slice(b"abc");
+                let text = self.contents.text();
+                self.length(text.len(), form, nullable);
+                self.out.body.extend_from_slice(text);
             }
             _ => {
-                self.length(4, self.count_form(), nullable);
-                self.out.body.extend_from_slice(b"data");
+                let text = self.contents.text();
+                self.length(text.len(), self.count_form(), nullable);
+                self.out.body.extend_from_slice(text);
             }
         }
     }
@@ -145,15 +218,19 @@ impl Writer {
     fn length(&mut self, len: usize, form: Form, nullable: bool) {
         let at = self.out.body.len();
         self.out.lengths.push(Length { at, form, nullable });
-        let value = u8::try_from(len).unwrap();
         match form {
-            Form::Int16 => self.out.body.extend([0, value]),
-            Form::Int32 => self.out.body.extend([0, 0, 0, value]),
-            Form::Uvarint => self.out.body.push(value + 1),
-            Form::Plain => {
-                assert!(value < 0x80, "the sample's tagged fields are short");
-                self.out.body.push(value);
-            }
+            Form::Int16 => self.out.body.extend(u16::try_from(len).unwrap().to_be_bytes()),
+            Form::Int32 => self.out.body.extend(u32::try_from(len).unwrap().to_be_bytes()),
+            Form::Uvarint => self.uvarint(len + 1),
+            Form::Plain => self.uvarint(len),
         }
+    }
+
+    fn uvarint(&mut self, mut value: usize) {
+        while value >= 0x80 {
+            self.out.body.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.out.body.push(value as u8);
     }
 }

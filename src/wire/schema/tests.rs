@@ -1,62 +1,10 @@
 //! The tables agree with kafka-protocol, and no body that is cut or has a wrong length gets past the check.
 
-use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::*;
-use kafka_protocol::protocol::{Decodable, Encodable, Message as _, Request};
-
-use super::sample::{Form, Length, Sample, sample};
-use super::{Message, check, message};
+use super::every::{decode_only, through_kafka_protocol};
+use super::sample::{Form, Length, Sample, crowd, sample};
+use super::{Message, check, memory_limit_bytes, message};
+use crate::counting::allocated;
 use crate::wire::WireError;
-use crate::wire::messages::encoded_as;
-
-/// Decodes with kafka-protocol and encodes again; `None` if it lacks the key or the version.
-fn through_kafka_protocol(key: i16, version: i16, body: &[u8]) -> Option<Result<Vec<u8>, String>> {
-    fn go<T: Decodable + Encodable>(version: i16, body: &[u8]) -> Result<Vec<u8>, String> {
-        let mut rest = Bytes::copy_from_slice(body);
-        let request = T::decode(&mut rest, version).map_err(|e| e.to_string())?;
-        if !rest.is_empty() {
-            return Err(format!("{} bytes left", rest.len()));
-        }
-        let mut out = BytesMut::new();
-        request.encode(&mut out, version).map_err(|e| e.to_string())?;
-        Ok(out.to_vec())
-    }
-    macro_rules! by_key {
-        ($($request:ident)*) => {
-            $(if key == $request::KEY {
-                let version = encoded_as(key, version);
-                let known = ($request::VERSIONS.min..=$request::VERSIONS.max).contains(&version);
-                return known.then(|| go::<$request>(version, body));
-            })*
-        };
-    }
-    by_key! {
-        ProduceRequest FetchRequest ListOffsetsRequest MetadataRequest OffsetCommitRequest OffsetFetchRequest
-        FindCoordinatorRequest JoinGroupRequest HeartbeatRequest LeaveGroupRequest SyncGroupRequest
-        DescribeGroupsRequest ListGroupsRequest SaslHandshakeRequest ApiVersionsRequest CreateTopicsRequest
-        DeleteTopicsRequest DeleteRecordsRequest InitProducerIdRequest OffsetForLeaderEpochRequest
-        AddPartitionsToTxnRequest AddOffsetsToTxnRequest EndTxnRequest WriteTxnMarkersRequest
-        TxnOffsetCommitRequest DescribeAclsRequest CreateAclsRequest DeleteAclsRequest DescribeConfigsRequest
-        AlterConfigsRequest AlterReplicaLogDirsRequest DescribeLogDirsRequest SaslAuthenticateRequest
-        CreatePartitionsRequest CreateDelegationTokenRequest RenewDelegationTokenRequest
-        ExpireDelegationTokenRequest DescribeDelegationTokenRequest DeleteGroupsRequest ElectLeadersRequest
-        IncrementalAlterConfigsRequest AlterPartitionReassignmentsRequest ListPartitionReassignmentsRequest
-        OffsetDeleteRequest DescribeClientQuotasRequest AlterClientQuotasRequest
-        DescribeUserScramCredentialsRequest AlterUserScramCredentialsRequest VoteRequest BeginQuorumEpochRequest
-        EndQuorumEpochRequest DescribeQuorumRequest AlterPartitionRequest UpdateFeaturesRequest EnvelopeRequest
-        FetchSnapshotRequest DescribeClusterRequest DescribeProducersRequest BrokerRegistrationRequest
-        BrokerHeartbeatRequest UnregisterBrokerRequest DescribeTransactionsRequest ListTransactionsRequest
-        AllocateProducerIdsRequest ConsumerGroupHeartbeatRequest ConsumerGroupDescribeRequest
-        ControllerRegistrationRequest GetTelemetrySubscriptionsRequest PushTelemetryRequest
-        AssignReplicasToDirsRequest ListConfigResourcesRequest DescribeTopicPartitionsRequest
-        ShareGroupHeartbeatRequest ShareGroupDescribeRequest ShareFetchRequest ShareAcknowledgeRequest
-        AddRaftVoterRequest RemoveRaftVoterRequest UpdateRaftVoterRequest InitializeShareGroupStateRequest
-        ReadShareGroupStateRequest WriteShareGroupStateRequest DeleteShareGroupStateRequest
-        ReadShareGroupStateSummaryRequest DescribeShareGroupOffsetsRequest AlterShareGroupOffsetsRequest
-        DeleteShareGroupOffsetsRequest
-    }
-    None
-}
 
 /// Every key and version, filled and with nulls.
 fn every_sample(mut test: impl FnMut(&Message, i16, &Sample)) {
@@ -207,18 +155,48 @@ fn uvarint(mut value: usize) -> Vec<u8> {
 }
 
 #[test]
-fn many_small_elements_do_not_become_much_memory() {
-    // Metadata 12: a topic is at least 18 bytes; empty structures in flexible LeaveGroup members are 4.
-    let members = 1_000_000u32;
-    let mut body = vec![2, b'g'];
-    body.extend(uvarint(members as usize + 1));
-    for _ in 0..members {
-        body.extend([1, 0, 0, 0]);
+fn what_passes_the_check_decodes_within_the_limit() {
+    let mut passed = 0;
+    let mut refused = 0;
+    for message in (0..=92).filter_map(message) {
+        for version in [message.first, message.last] {
+            for (depth, count, unknown) in crowds() {
+                let body = crowd(
+                    message,
+                    version.clamp(message.first, message.last),
+                    depth,
+                    count,
+                    unknown,
+                );
+                if check(message.key, version, &body).is_err() {
+                    refused += 1;
+                    continue;
+                }
+                let (decoded, bytes) = allocated(|| decode_only(message.key, version, &body));
+                passed += usize::from(decoded.is_some());
+                let limit = memory_limit_bytes(body.len());
+                assert!(
+                    bytes <= limit,
+                    "{} {version}: {count} elements at depth {depth} (unknown fields: {unknown}) are {} bytes and take {bytes}",
+                    message.name,
+                    body.len(),
+                );
+            }
+        }
     }
-    body.push(0);
-    let result = check(13, 5, &body);
     assert!(
-        matches!(result, Err(WireError::Field { field: "Members", .. })),
-        "{result:?}"
+        passed > 500 && refused > 100,
+        "{passed} passed, {refused} were refused"
     );
+}
+
+/// Depth, number of elements, unknown fields.
+fn crowds() -> impl Iterator<Item = (usize, usize, bool)> {
+    let counts = [1_000, 15_000];
+    let at_depth = move |depth| {
+        counts
+            .into_iter()
+            .flat_map(move |count| [(depth, count, false), (depth, count, true)])
+    };
+    (0..3).flat_map(at_depth)
 }
