@@ -92,7 +92,7 @@ impl Controller {
             assigned_partitions(&draft.image, topic)?
         };
         self.check_configs(&draft.image, topic)?;
-        let topic_id = self.random.uuid();
+        let topic_id = self.unused_topic_id(&draft.image);
         let created = CreatedTopic {
             id: topic_id,
             partitions: i32::try_from(partitions.len()).unwrap_or(i32::MAX),
@@ -111,6 +111,15 @@ impl Controller {
         draft.records.append(&mut attempt.records);
         draft.image = attempt.image;
         Ok(created)
+    }
+
+    fn unused_topic_id(&mut self, image: &Image) -> Uuid {
+        loop {
+            let id = self.random.uuid();
+            if image.topics.by_id(id).is_none() {
+                return id;
+            }
+        }
     }
 
     /// Replicas for a topic that leaves the choice to the controller.
