@@ -94,8 +94,16 @@ async fn serve(config: Arc<BrokerConfig>) -> Result<(), String> {
         name = stop.next() => return Err(format!("{name} before the node was ready")),
     };
     println!("{}", banner::text(&config, broker.cluster_id(), &broker.bound()));
-    let name = stop.next().await;
-    info!(signal = name, "stopping; a second signal stops at once");
+    let failed = tokio::select! {
+        name = stop.next() => {
+            info!(signal = name, "stopping; a second signal stops at once");
+            false
+        }
+        () = broker.failed() => {
+            error!("this node cannot go on; it stops");
+            true
+        }
+    };
     tokio::select! {
         () = broker.close() => info!("stopped"),
         name = stop.next() => {
@@ -103,7 +111,10 @@ async fn serve(config: Arc<BrokerConfig>) -> Result<(), String> {
             std::process::exit(EXIT_STOPPED_AT_ONCE);
         }
     }
-    Ok(())
+    match failed {
+        true => Err("the node stopped because it could not go on; the log says why".to_owned()),
+        false => Ok(()),
+    }
 }
 
 /// What a shell reports for a process that SIGTERM ended.
