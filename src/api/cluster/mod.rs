@@ -2,3 +2,5 @@
 
 pub mod api_versions;
 pub mod describe_cluster;
+pub mod unregister_broker;
+pub mod update_features;

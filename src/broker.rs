@@ -1,0 +1,361 @@
+//! The composition root: opens the rooms bottom-up, joins them, closes them top-down. It holds no branch on data.
+//!
+//! ```text
+//! open:   ports -> log dirs (lock) -> metadata log -> logs (recovered) -> coordinators -> publish -> register -> serve -> unfence
+//! close:  controlled shutdown -> connections drained -> coordinators -> controller -> logs flushed, markers, locks
+//! ```
+
+mod endpoints;
+mod net_limits;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use ottla_base::config::{BrokerConfig, Effective, Listener, Settings};
+use ottla_base::{Clock, SystemClock, Uuid};
+use ottla_metadata::{Delta, Image, Problem};
+use ottla_storage::dirs::ClusterIdentity;
+use ottla_storage::{LogConfig, LogDirs, StorageError};
+use thiserror::Error;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tracing::{error, info};
+
+use crate::api::Node;
+use crate::api::data::FetchState;
+use crate::api::dispatch::Dispatch;
+use crate::net::Server;
+use crate::replica::ReplicaManager;
+use crate::runtime::GroupCoordinator;
+use crate::runtime::controller_loop::{self, ControllerHandle, ControllerLoop};
+use crate::runtime::format::BOOTSTRAP_FILE;
+use crate::runtime::lifecycle::{BrokerLifecycle, Identity, previous_broker_epoch};
+use crate::runtime::publish::Publisher;
+use crate::wire::service::Service;
+
+/// Why a node does not start. The text names what to look at.
+#[derive(Debug, Error)]
+pub enum BrokerError {
+    #[error("{0}")]
+    Unsupported(String),
+    #[error("cannot listen on {listener}://{host}:{port}: {source}")]
+    Listen {
+        listener: String,
+        host: String,
+        port: u16,
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Controller(#[from] controller_loop::OpenError),
+    #[error("this broker cannot join its cluster: {0}")]
+    Registration(#[from] Problem),
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// A running node.
+pub struct Broker {
+    node: Arc<Node>,
+    server: Server,
+    bound: Vec<(String, SocketAddr)>,
+    log_dirs: LogDirSet,
+    lifecycle: Arc<BrokerLifecycle>,
+    heartbeats: JoinHandle<()>,
+    controller_thread: std::thread::JoinHandle<()>,
+}
+
+/// The log dirs of a node. The metadata log may have one of its own.
+struct LogDirSet {
+    data: Arc<LogDirs>,
+    metadata: Option<Arc<LogDirs>>,
+}
+
+impl Broker {
+    /// Starts a node; it serves when this returns.
+    pub async fn open(config: Arc<BrokerConfig>) -> Result<Self, BrokerError> {
+        Self::open_with_clock(config, Arc::new(SystemClock)).await
+    }
+
+    /// As [`Self::open`], with another clock: for tests that move time.
+    pub async fn open_with_clock(
+        config: Arc<BrokerConfig>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, BrokerError> {
+        check_roles(&config)?;
+        let (mut server, bound) = listen(&config).await?;
+        let log_dirs = blocking({
+            let config = config.clone();
+            move || LogDirSet::open(&config)
+        })
+        .await?;
+        let previous_broker_epoch = previous_broker_epoch(log_dirs.data.dirs());
+        let (controller_loop, controller) = blocking({
+            let (config, clock) = (config.clone(), clock.clone());
+            let metadata = log_dirs.metadata().clone();
+            let endpoints = endpoints::registered(&config, &bound, |listener| listener.is_controller);
+            move || open_controller(config, &metadata, endpoints, clock)
+        })
+        .await?;
+        let replicas = ReplicaManager::new(
+            Effective::of_file(config.clone()),
+            log_dirs.data.clone(),
+            clock.clone(),
+        );
+        blocking({
+            let (replicas, image) = (replicas.clone(), controller_loop.image());
+            move || replicas.load(&image).map_err(BrokerError::from)
+        })
+        .await?;
+        let node = assemble(&config, &clock, &log_dirs, replicas, &controller);
+        let controller_thread = controller_loop.start(publisher(&node), tokio::runtime::Handle::current())?;
+        let lifecycle = register(&config, &bound, &log_dirs, controller, previous_broker_epoch).await?;
+        let service: Arc<dyn Service> = Arc::new(Dispatch::new(node.clone()));
+        server.serve(&service);
+        lifecycle.unfence().await?;
+        let heartbeats = tokio::spawn({
+            let lifecycle = lifecycle.clone();
+            async move { lifecycle.keep_alive().await }
+        });
+        Ok(Self {
+            node,
+            server,
+            bound,
+            log_dirs,
+            lifecycle,
+            heartbeats,
+            controller_thread,
+        })
+    }
+
+    /// The addresses that are listened to, by listener name.
+    pub fn bound(&self) -> Vec<(String, SocketAddr)> {
+        self.bound.clone()
+    }
+
+    pub fn cluster_id(&self) -> &str {
+        &self.node.cluster_id
+    }
+
+    /// Resolves when the node can no longer work and must be closed: its metadata log failed.
+    pub async fn failed(&self) {
+        self.node.controller.stopped().await;
+    }
+
+    /// Stops the node cleanly: clients are told, everything is flushed, the markers of a clean stop are written.
+    pub async fn close(self) {
+        self.heartbeats.abort();
+        if let Err(problem) = self.lifecycle.controlled_shutdown().await {
+            error!(%problem, "no controlled shutdown");
+        }
+        self.server.shutdown().await;
+        self.node.controller.stop().await;
+        let (log_dirs, epoch) = (self.log_dirs, self.lifecycle.epoch());
+        let controller_thread = self.controller_thread;
+        let closed = blocking(move || {
+            if controller_thread.join().is_err() {
+                error!("the controller's thread panicked");
+            }
+            log_dirs.close_cleanly(epoch)
+        });
+        match closed.await {
+            Ok(()) => info!("all logs are flushed and closed"),
+            Err(problem) => error!(%problem, "not stopped cleanly; the next start recovers the logs"),
+        }
+    }
+}
+
+impl LogDirSet {
+    fn open(config: &BrokerConfig) -> Result<Self, BrokerError> {
+        let own_dir = &config.metadata_log_dir;
+        // The metadata log lies in the first dir of its set.
+        let (mut first, others): (Vec<PathBuf>, Vec<PathBuf>) =
+            config.log_dirs.iter().cloned().partition(|dir| dir == own_dir);
+        let has_own = first.is_empty();
+        first.extend(others);
+        let data = LogDirs::open(&first, None)?;
+        let identity = identity(&data, config)?;
+        let metadata = match has_own {
+            true => Some(Arc::new(LogDirs::open(
+                std::slice::from_ref(own_dir),
+                Some(&identity),
+            )?)),
+            false => None,
+        };
+        Ok(Self {
+            data: Arc::new(data),
+            metadata,
+        })
+    }
+
+    fn metadata(&self) -> &Arc<LogDirs> {
+        self.metadata.as_ref().unwrap_or(&self.data)
+    }
+
+    fn close_cleanly(&self, broker_epoch: i64) -> Result<(), BrokerError> {
+        self.data.close_cleanly(broker_epoch)?;
+        match &self.metadata {
+            Some(metadata) => Ok(metadata.close_cleanly(broker_epoch)?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whose the dirs are, which must be this node.
+fn identity(dirs: &LogDirs, config: &BrokerConfig) -> Result<ClusterIdentity, BrokerError> {
+    let first = dirs.dirs().first();
+    let first = first.ok_or_else(|| BrokerError::Unsupported("log.dirs names no directory".to_owned()))?;
+    let identity = first.identity().clone();
+    if identity.node_id != config.node_id {
+        return Err(BrokerError::Unsupported(format!(
+            "node.id is {}, but {} belongs to node {} (meta.properties)",
+            config.node_id,
+            first.path().display(),
+            identity.node_id
+        )));
+    }
+    Ok(identity)
+}
+
+fn check_roles(config: &BrokerConfig) -> Result<(), BrokerError> {
+    let other_voter = config.voters.iter().find(|voter| voter.id != config.node_id);
+    match (config.is_broker, config.is_controller, other_voter) {
+        (true, true, None) => Ok(()),
+        (_, _, Some(voter)) => Err(BrokerError::Unsupported(format!(
+            "controller.quorum.voters names node {}: clusters of several nodes are not supported yet",
+            voter.id
+        ))),
+        _ => Err(BrokerError::Unsupported(
+            "process.roles must be broker,controller: clusters of several nodes are not supported yet"
+                .to_owned(),
+        )),
+    }
+}
+
+async fn listen(config: &BrokerConfig) -> Result<(Server, Vec<(String, SocketAddr)>), BrokerError> {
+    let mut server = Server::new(net_limits::of(config));
+    let mut bound = Vec::new();
+    for listener in &config.listeners.all {
+        let addresses = server.bind(Arc::new(listener.clone())).await.map_err(|source| {
+            let Listener { name, host, port, .. } = listener.clone();
+            BrokerError::Listen {
+                listener: name,
+                host,
+                port,
+                source,
+            }
+        })?;
+        bound.extend(
+            addresses
+                .into_iter()
+                .map(|address| (listener.name.clone(), address)),
+        );
+    }
+    Ok((server, bound))
+}
+
+fn open_controller(
+    config: Arc<BrokerConfig>,
+    dirs: &LogDirs,
+    endpoints: Vec<ottla_metadata::image::Endpoint>,
+    clock: Arc<dyn Clock>,
+) -> Result<(ControllerLoop, ControllerHandle), BrokerError> {
+    let first = dirs.dirs().first();
+    let first = first.ok_or_else(|| BrokerError::Unsupported("metadata.log.dir is not there".to_owned()))?;
+    let log_config = LogConfig {
+        segment_bytes: config.i32("metadata.log.segment.bytes"),
+        segment_ms: config.i64("metadata.log.segment.ms"),
+        ..LogConfig::default()
+    };
+    let options = controller_loop::Options {
+        log: dirs.open_metadata_log(Arc::new(log_config), clock.now_ms())?,
+        directory_id: first.id(),
+        bootstrap: first.path().join(BOOTSTRAP_FILE),
+        endpoints,
+        clock,
+        seed: Uuid::new_v4().as_u64_pair().0,
+        config,
+    };
+    Ok(ControllerLoop::open(options)?)
+}
+
+fn assemble(
+    config: &Arc<BrokerConfig>,
+    clock: &Arc<dyn Clock>,
+    log_dirs: &LogDirSet,
+    replicas: Arc<ReplicaManager>,
+    controller: &ControllerHandle,
+) -> Arc<Node> {
+    let cluster_id = log_dirs
+        .data
+        .dirs()
+        .first()
+        .map(|dir| dir.identity().cluster_id.clone());
+    let groups = Arc::new(GroupCoordinator);
+    Arc::new(Node {
+        cluster_id: cluster_id.unwrap_or_default(),
+        config: config.clone(),
+        image: ArcSwap::from_pointee(Image::empty()),
+        replicas,
+        controller: controller.clone(),
+        groups,
+        fetch: FetchState::new(config),
+        clock: clock.clone(),
+        started_ms: clock.now_ms(),
+    })
+}
+
+/// Who hears of a change, in order: replicas, then requests, then coordinators.
+fn publisher(node: &Arc<Node>) -> Publisher {
+    let (replicas, requests) = (node.clone(), node.clone());
+    Publisher::default()
+        .then(move |image: &Arc<Image>, delta: &Delta| replicas.replicas.apply(image, delta))
+        .then(move |image: &Arc<Image>, _: &Delta| requests.image.store(image.clone()))
+}
+
+async fn register(
+    config: &BrokerConfig,
+    bound: &[(String, SocketAddr)],
+    log_dirs: &LogDirSet,
+    controller: ControllerHandle,
+    previous_broker_epoch: i64,
+) -> Result<Arc<BrokerLifecycle>, BrokerError> {
+    let cordoned = config.list("cordoned.log.dirs");
+    let is_cordoned = |path: &std::path::Path| {
+        cordoned
+            .iter()
+            .any(|dir| dir == "*" || path == std::path::Path::new(dir))
+    };
+    let dirs = log_dirs.data.dirs();
+    let identity = Identity {
+        broker_id: config.node_id,
+        endpoints: endpoints::registered(config, bound, |listener| !listener.is_controller),
+        rack: config.rack.clone(),
+        log_dirs: dirs.iter().map(|dir| dir.id()).collect(),
+        cordoned_log_dirs: dirs
+            .iter()
+            .filter(|dir| is_cordoned(dir.path()))
+            .map(|dir| dir.id())
+            .collect(),
+        previous_broker_epoch,
+        heartbeat_interval_ms: config
+            .i32("broker.heartbeat.interval.ms")
+            .max(1)
+            .unsigned_abs()
+            .into(),
+    };
+    Ok(Arc::new(BrokerLifecycle::register(controller, identity).await?))
+}
+
+/// Work on disk, on a thread that may wait for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BrokerError> + Send + 'static,
+) -> Result<T, BrokerError> {
+    match spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(BrokerError::Thread(io::Error::other(error))),
+    }
+}

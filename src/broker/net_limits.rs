@@ -1,0 +1,47 @@
+//! Kafka's keys about connections as the limits of `net`.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ottla_base::config::{BrokerConfig, Settings};
+
+use crate::net::NetLimits;
+
+pub(super) fn of(config: &BrokerConfig) -> NetLimits {
+    let count = |key: &str| usize::try_from(config.i32(key)).unwrap_or(usize::MAX);
+    NetLimits {
+        request_bytes_max: count("socket.request.max.bytes"),
+        connections_max: count("max.connections"),
+        connections_per_ip_max: count("max.connections.per.ip"),
+        connections_per_ip_overrides: overrides(config),
+        idle_max: idle_max(config.i64("connections.max.idle.ms")),
+        send_buffer_bytes: buffer_bytes(config, "socket.send.buffer.bytes"),
+        receive_buffer_bytes: buffer_bytes(config, "socket.receive.buffer.bytes"),
+        listen_backlog: config.i32("socket.listen.backlog.size"),
+        ..NetLimits::default()
+    }
+}
+
+/// Kafka's default of 100 KiB switches off the kernel's own sizing, which does better on every network: so only a size
+/// that somebody has set counts.
+fn buffer_bytes(config: &BrokerConfig, key: &str) -> Option<usize> {
+    config.given(key)?;
+    usize::try_from(config.i32(key)).ok()
+}
+
+fn idle_max(ms: i64) -> Duration {
+    // A negative time is "never"; a year is as good, and adds to a clock without overflow.
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    u64::try_from(ms).map_or(YEAR, |ms| Duration::from_millis(ms).min(YEAR))
+}
+
+/// `host:count,host:count`. Names are not looked up: a connection has an address.
+fn overrides(config: &BrokerConfig) -> HashMap<IpAddr, usize> {
+    let text = config.string("max.connections.per.ip.overrides").unwrap_or_default();
+    let entries = text.split(',').filter_map(|entry| {
+        let (host, count) = entry.trim().rsplit_once(':')?;
+        Some((host.trim_matches(['[', ']']).parse().ok()?, count.parse().ok()?))
+    });
+    entries.collect()
+}
