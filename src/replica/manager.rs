@@ -22,12 +22,12 @@ use super::partition::Partition;
 
 pub struct ReplicaManager {
     node_id: i32,
-    dirs: Arc<LogDirs>,
+    pub(super) dirs: Arc<LogDirs>,
     /// The configuration in force: the file, and what the metadata lays over it.
     config: ArcSwap<Effective>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     hosted: RwLock<Hosted>,
-    changes: Mutex<()>,
+    pub(super) changes: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -106,6 +106,10 @@ impl ReplicaManager {
         let loaded = self.dirs.load_all(&options)?;
         self.config.store(Arc::new(config));
         Ok(loaded)
+    }
+
+    pub fn node_id(&self) -> i32 {
+        self.node_id
     }
 
     pub fn log_dirs(&self) -> &Arc<LogDirs> {
@@ -238,9 +242,35 @@ impl ReplicaManager {
             return;
         };
         partition.retire();
+        self.cancel_move(partition.name());
         if let Err(error) = self.dirs.delete_log(&partition.log(), self.clock.now_ms()) {
             tracing::error!(partition = %partition.name(), %error, "a deleted partition's log stays on disk");
         }
+    }
+
+    /// Replicas whose log lies elsewhere than the image says, with the directory that they do lie in; of the partitions that
+    /// the delta names.
+    pub fn misplaced(&self, image: &Image, delta: &Delta) -> Vec<(TopicIdPartition, Uuid)> {
+        let mut misplaced = Vec::new();
+        for (topic_id, changed) in &delta.topics {
+            let Some(topic) = image.topics.by_id(*topic_id) else {
+                continue;
+            };
+            for index in &changed.partitions {
+                let id = id_of(topic, *index);
+                let said = topic
+                    .partitions
+                    .get(index)
+                    .and_then(|state| state.directory_of(self.node_id));
+                if let (Some(said), Some(partition)) = (said, self.get(&id)) {
+                    let lies_in = partition.log().dir_id();
+                    if lies_in != said {
+                        misplaced.push((id, lies_in));
+                    }
+                }
+            }
+        }
+        misplaced
     }
 
     fn apply_configs(&self, image: &Image, delta: &Delta) {

@@ -1,7 +1,7 @@
 //! Partitions of this node: leaders, followers, high watermarks, and who waits for them.
 //!
 //! Reading order: [`manager`] (which partitions there are, as the metadata says), [`partition`] (one of them), [`isr`] (how
-//! far the high watermark may go), [`waiters`], [`log_config`], [`error`].
+//! far the high watermark may go), [`waiters`], [`moves`] (between log directories), [`log_config`], [`error`].
 //!
 //! The room reads the metadata image and never changes it: what it has to say to the controller goes out through the
 //! caller.
@@ -10,6 +10,7 @@ pub mod error;
 pub mod isr;
 pub mod log_config;
 pub mod manager;
+pub mod moves;
 pub mod partition;
 pub mod waiters;
 

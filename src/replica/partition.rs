@@ -186,15 +186,18 @@ impl Partition {
         self.waiters.wake();
     }
 
-    /// Puts another log in the place of the partition's, when no append is under way and `is_ready` says so.
-    pub(super) fn swap_log(&self, to: &Arc<Log>, is_ready: impl FnOnce(&Log) -> bool) -> bool {
-        let _no_appends = self.role.write();
-        let may = is_ready(&self.log.load());
-        if may {
-            to.raise_high_watermark(self.log.load().high_watermark());
+    /// Puts another log in the place of the partition's if `exchange` says so. No append or read is under way meanwhile.
+    pub(super) fn replace_log(
+        &self,
+        to: &Arc<Log>,
+        exchange: impl FnOnce() -> Result<bool, ReplicaError>,
+    ) -> Result<bool, ReplicaError> {
+        let _nobody_else = self.role.write();
+        let is_done = exchange()?;
+        if is_done {
             self.log.store(to.clone());
         }
-        may
+        Ok(is_done)
     }
 
     /// Whether a request that knows this leader epoch may be served by the leader here.

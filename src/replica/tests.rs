@@ -284,3 +284,85 @@ async fn an_append_that_must_be_durable_is_seen_once_it_is() {
     led.settle(&info).await.unwrap();
     assert_eq!((led.log().recovery_point(), led.log().high_watermark()), (2, 2));
 }
+
+#[test]
+fn a_replica_moves_to_another_directory_while_it_is_in_use() {
+    let mut node = TestNode::new(2);
+    let mut placed = partition(&[NODE_ID], &[NODE_ID]);
+    placed.directories = vec![node.dirs[0]];
+    node.create_topic("t", TOPIC_ID, vec![placed]);
+    let led = node.partition(0);
+    for _ in 0..30 {
+        append(&led, 1000).unwrap();
+    }
+    led.delete_records_before(1500).unwrap();
+    let old = led.log();
+    let begun = node
+        .manager
+        .begin_move(led.name(), node.dirs[1])
+        .unwrap()
+        .unwrap();
+    assert!(
+        node.manager
+            .begin_move(led.name(), node.dirs[1])
+            .unwrap()
+            .is_none(),
+        "it is on its way"
+    );
+    let writer = {
+        let led = led.clone();
+        std::thread::spawn(move || (0..30).for_each(|_| drop(append(&led, 100).unwrap())))
+    };
+    assert!(begun.run().unwrap());
+    writer.join().unwrap();
+
+    let new = led.log();
+    assert_eq!(
+        (new.dir_id(), new.path().file_name()),
+        (node.dirs[1], Some("t-0".as_ref()))
+    );
+    assert!(old.path().to_string_lossy().ends_with("-delete"));
+    assert_eq!(new.log_end_offset(), 33_000);
+    assert_eq!((new.log_start_offset(), new.high_watermark()), (1500, 33_000));
+    assert_eq!(new.latest_epoch(), Some(5));
+    assert!(led.read(&read(1500)).unwrap().result.slice.is_some());
+    assert_eq!(append(&led, 1), Ok(33_000));
+    assert!(node.manager.log_dirs().future_logs().is_empty());
+    assert!(
+        node.manager
+            .begin_move(led.name(), node.dirs[1])
+            .unwrap()
+            .is_none(),
+        "it is there"
+    );
+    let delta = ottla_metadata::Delta::of_everything(&node.image);
+    assert_eq!(
+        node.manager.misplaced(&node.image, &delta),
+        [(led.id(), node.dirs[1])]
+    );
+}
+
+#[test]
+fn a_move_is_given_up_for_another_and_with_its_topic() {
+    let mut node = TestNode::new(3);
+    let mut placed = partition(&[NODE_ID], &[NODE_ID]);
+    placed.directories = vec![node.dirs[0]];
+    node.create_topic("t", TOPIC_ID, vec![placed]);
+    let led = node.partition(0);
+    append(&led, 10).unwrap();
+    let first = node
+        .manager
+        .begin_move(led.name(), node.dirs[1])
+        .unwrap()
+        .unwrap();
+    let second = node
+        .manager
+        .begin_move(led.name(), node.dirs[2])
+        .unwrap()
+        .unwrap();
+    assert!(!first.run().unwrap());
+    assert_eq!(node.manager.log_dirs().future_logs().len(), 1);
+    node.delete_topic(TOPIC_ID);
+    assert!(!second.run().unwrap());
+    assert!(node.manager.log_dirs().future_logs().is_empty());
+}

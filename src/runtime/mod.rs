@@ -3,6 +3,7 @@
 //! Reading order: [`format`](mod@format) (what must lie on disk before a start), [`metadata_log`] (the files), [`controller_loop`] (the one
 //! writer of cluster metadata), [`publish`] (how the rooms hear of it), [`lifecycle`] (this broker's registration).
 
+pub mod assign_dirs;
 pub mod controller_loop;
 pub mod format;
 pub mod lifecycle;

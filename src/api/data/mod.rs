@@ -1,6 +1,8 @@
 //! Produce, fetch and what else concerns the records of a partition. One file per API.
 
+pub mod alter_replica_log_dirs;
 pub mod delete_records;
+pub mod describe_log_dirs;
 pub mod describe_producers;
 pub mod fetch;
 mod fetch_read;

@@ -8,6 +8,7 @@ mod alter_partition;
 mod bootstrap;
 mod brokers;
 mod configs;
+mod directories;
 mod elections;
 mod features;
 mod partition_change;

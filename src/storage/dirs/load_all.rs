@@ -94,8 +94,10 @@ impl LogDirs {
                 PartitionDirName::Stray(_) => {
                     tracing::warn!(path = %path.display(), "a stray partition is not served");
                 }
-                PartitionDirName::Future(_) => {
-                    tracing::warn!(path = %path.display(), "a move between log directories was not finished");
+                PartitionDirName::Future(partition) => {
+                    if let Some(path) = self.settle_future(dir, &partition, path, options.now_ms)? {
+                        current.insert(partition, path);
+                    }
                 }
                 PartitionDirName::Other => {}
             }

@@ -13,6 +13,7 @@
 mod checkpointing;
 mod clean_shutdown;
 mod dir;
+mod future;
 mod load_all;
 mod lock;
 mod meta_properties;
@@ -42,6 +43,8 @@ pub use meta_properties::{ClusterIdentity, MetaProperties, new_directory_id};
 pub struct LogDirs {
     dirs: Vec<Arc<LogDir>>,
     logs: RwLock<HashMap<TopicPartition, Arc<Log>>>,
+    /// Copies that are to take the place of logs in other directories.
+    futures: RwLock<HashMap<TopicPartition, Arc<Log>>>,
     chores: Arc<Chores>,
     /// Partitions that were deleted since the checkpoints were written: a new log of that name must not inherit theirs.
     stale: Mutex<HashSet<TopicPartition>>,
@@ -67,6 +70,7 @@ impl LogDirs {
         Ok(Self {
             dirs,
             logs: RwLock::default(),
+            futures: RwLock::default(),
             chores: Arc::default(),
             stale: Mutex::default(),
         })
