@@ -184,7 +184,7 @@ rows! {
     52 Vote                         0..=2  Controller Cluster         ClusterAction   Peer    8 16 [-];
     53 BeginQuorumEpoch             0..=1  Controller Cluster         ClusterAction   Peer    8 16 [-];
     54 EndQuorumEpoch               0..=1  Controller Cluster         ClusterAction   Peer    8 16 [-];
-    55 DescribeQuorum               0..=2  Both       Cluster         Describe        Admin   8 16 [-];
+    55 DescribeQuorum               0..=2  Both       Cluster         Describe        Admin   8 16 [cluster::describe_quorum];
     56 AlterPartition               2..=3  Controller Cluster         ClusterAction   Peer    8 16 [-];
     57 UpdateFeatures               0..=2  Both       Cluster         Alter           Admin   8 16 [cluster::update_features];
     58 Envelope                     0..=0  Controller Cluster         ClusterAction   Peer    8 16 [-];

@@ -2,5 +2,6 @@
 
 pub mod api_versions;
 pub mod describe_cluster;
+pub mod describe_quorum;
 pub mod unregister_broker;
 pub mod update_features;
