@@ -5,6 +5,7 @@
 
 pub mod assign_dirs;
 pub mod controller_loop;
+pub mod coordinator_loop;
 pub mod format;
 pub mod lifecycle;
 pub mod metadata_log;

@@ -1,0 +1,124 @@
+//! The log under a machine, as the loop needs it: a partition that this node leads.
+
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use ottla_base::{Clock, ErrorCode};
+use ottla_storage::batch::ValidBatch;
+use ottla_storage::{AppendOrigin, ReadBound, ReadError};
+use tokio::sync::Notify;
+use tracing::warn;
+
+use crate::replica::waiters::Registration;
+use crate::replica::{Acks, NO_EPOCH, Partition};
+
+/// What the loop asks of a log.
+pub trait Journal: Send + Sync + 'static {
+    /// Keeps the watch alive.
+    type Watch: Send;
+
+    /// Appends a batch and returns the offset of its first record. What stands in the log may still be undone by another
+    /// leader until [`Journal::committed_end`] has passed it.
+    fn append(&self, batch: ValidBatch) -> Result<i64, ErrorCode>;
+
+    /// Everything before this offset stays for good; an error when this node does not lead the partition any more.
+    fn committed_end(&self) -> Result<i64, ErrorCode>;
+
+    /// The largest batch that may be appended.
+    fn batch_bytes_max(&self) -> usize;
+
+    /// Wakes `waiter` whenever [`Journal::committed_end`] may have changed.
+    fn watch(&self, waiter: &Arc<Notify>) -> Self::Watch;
+
+    fn start_offset(&self) -> i64;
+    fn end_offset(&self) -> i64;
+
+    /// Bytes from the batch that holds `offset` on: at least one whole batch, the last one perhaps cut. Nothing at the end.
+    fn read(&self, offset: i64, max_bytes: usize) -> Result<Bytes, JournalError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// A partition of this node as the journal of a coordinator.
+pub struct PartitionJournal {
+    partition: Arc<Partition>,
+    clock: Arc<dyn Clock>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl PartitionJournal {
+    pub fn new(partition: Arc<Partition>, clock: Arc<dyn Clock>, runtime: tokio::runtime::Handle) -> Self {
+        Self {
+            partition,
+            clock,
+            runtime,
+        }
+    }
+}
+
+impl Journal for PartitionJournal {
+    type Watch = Registration;
+
+    fn append(&self, batch: ValidBatch) -> Result<i64, ErrorCode> {
+        let appended =
+            self.partition
+                .append(batch, AppendOrigin::Coordinator, Acks::All, self.clock.now_ms());
+        let info = appended.map_err(|error| error.code())?;
+        if info.flush_due {
+            // Durable first: the high watermark follows the sync, and wakes the loop.
+            let partition = self.partition.clone();
+            let first_offset = info.first_offset;
+            self.runtime.spawn(async move {
+                if let Err(error) = partition.settle(&info).await {
+                    warn!(partition = %partition.name(), %error, "a coordinator's records cannot be synced");
+                }
+            });
+            return Ok(first_offset);
+        }
+        Ok(info.first_offset)
+    }
+
+    fn committed_end(&self) -> Result<i64, ErrorCode> {
+        self.partition
+            .check_leader(NO_EPOCH)
+            .map_err(|error| error.code())?;
+        Ok(self.partition.log().high_watermark())
+    }
+
+    fn batch_bytes_max(&self) -> usize {
+        let config = self.partition.log().config();
+        usize::try_from(config.max_message_bytes.min(config.segment_bytes)).unwrap_or(0)
+    }
+
+    fn watch(&self, waiter: &Arc<Notify>) -> Registration {
+        self.partition.register(waiter)
+    }
+
+    fn start_offset(&self) -> i64 {
+        self.partition.log().log_start_offset()
+    }
+
+    fn end_offset(&self) -> i64 {
+        self.partition.log().log_end_offset()
+    }
+
+    fn read(&self, offset: i64, max_bytes: usize) -> Result<Bytes, JournalError> {
+        let result = self
+            .partition
+            .log()
+            .read(offset, max_bytes, ReadBound::LogEnd, true)?;
+        let Some(slice) = result.slice else {
+            return Ok(Bytes::new());
+        };
+        let mut bytes = BytesMut::zeroed(slice.len);
+        slice.file.read_exact_at(&mut bytes, slice.position)?;
+        Ok(bytes.freeze())
+    }
+}

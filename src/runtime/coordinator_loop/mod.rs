@@ -1,0 +1,194 @@
+//! One loop for all coordinators: it runs a [`Machine`] of `ottla_coordinator` over a partition of its topic.
+//!
+//! ```text
+//! commands ─┐                       ┌─► answers that need no record
+//! timers  ──┼─► machine ─► outcomes ┤
+//! commits ──┘                       └─► records ─► batch ─► append ─► parked ─► high watermark ─► replay, answers
+//! ```
+//!
+//! Each loaded partition has a task of its own, so one that loads or writes slowly holds up nobody else's members. What is
+//! waiting in the queue when the task comes round goes into one batch. Nothing polls: the task sleeps until a command comes,
+//! the machine's next deadline, or the partition moves.
+//!
+//! Reading order: [`journal`] (the log as the loop needs it), [`loader`] (replay), [`batches`] (outcomes into batches),
+//! [`task`] (the loop itself). [`ShardHandle`] is all that the rest of the house sees.
+//!
+//! Invariant: a machine's state only ever shows what is committed, plus what it keeps in memory by its own rules; an append
+//! that fails is told to those who wait for it and leaves nothing else behind.
+
+mod batches;
+pub mod journal;
+mod loader;
+mod task;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use ottla_base::{Clock, ErrorCode};
+use ottla_coordinator::Machine;
+use ottla_storage::batch::Codec;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tracing::{error, info};
+
+pub use journal::Journal;
+use task::Task;
+
+/// What a loop needs to know besides its machine and its log.
+#[derive(Clone)]
+pub struct LoopOptions {
+    /// For log lines: which partition this is.
+    pub name: Arc<str>,
+    pub clock: Arc<dyn Clock>,
+    pub codec: Codec,
+    /// For how long an answer waits for its records to be committed.
+    pub commit_timeout: Duration,
+    pub load_buffer_bytes: usize,
+}
+
+/// The way to one partition's machine.
+pub struct ShardHandle<M: Machine> {
+    commands: mpsc::UnboundedSender<Queued<M>>,
+    phase: Arc<Phase>,
+}
+
+impl<M: Machine> Clone for ShardHandle<M> {
+    fn clone(&self) -> Self {
+        Self {
+            commands: self.commands.clone(),
+            phase: self.phase.clone(),
+        }
+    }
+}
+
+/// A command and who waits for its answer. The queue needs no bound of its own: every command is a request that its
+/// connection has been admitted for.
+struct Queued<M: Machine> {
+    command: M::Command,
+    reply: Option<oneshot::Sender<M::Reply>>,
+}
+
+/// Where a shard is in its life; it only ever goes on.
+#[derive(Default)]
+struct Phase {
+    now: AtomicU8,
+    closed: Notify,
+}
+
+const LOADING: u8 = 0;
+const ACTIVE: u8 = 1;
+/// The log could not be read, or the partition has gone: somebody else may know better.
+const CLOSED: u8 = 2;
+
+impl Phase {
+    fn get(&self) -> u8 {
+        self.now.load(Ordering::Acquire)
+    }
+
+    /// False if the shard was closed while it loaded.
+    fn activate(&self) -> bool {
+        self.now
+            .compare_exchange(LOADING, ACTIVE, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    fn close(&self) {
+        self.now.store(CLOSED, Ordering::Release);
+        self.closed.notify_one();
+    }
+}
+
+impl<M: Machine> ShardHandle<M> {
+    /// Loads the partition and serves it until the handle is [closed](Self::close).
+    pub fn open(
+        machine: M,
+        journal: impl Journal,
+        options: LoopOptions,
+        runtime: &tokio::runtime::Handle,
+    ) -> Self {
+        let (sender, commands) = mpsc::unbounded_channel();
+        let phase = Arc::new(Phase::default());
+        let handle = Self {
+            commands: sender,
+            phase: phase.clone(),
+        };
+        let journal = Arc::new(journal);
+        runtime.spawn(async move {
+            let name = options.name.clone();
+            match load(machine, journal.clone(), options.clone()).await {
+                Ok(machine) if phase.activate() => {
+                    Task::new(machine, journal, options, commands, phase).run().await
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    phase.close();
+                    error!(partition = %name, %error, "the coordinator's records cannot be loaded");
+                }
+            }
+        });
+        handle
+    }
+
+    /// Hands a command over; it is in the queue when this returns. The answer comes later.
+    pub fn submit(&self, command: M::Command) -> impl Future<Output = M::Reply> + Send + use<M> {
+        let queued = self.enqueue(command);
+        async move {
+            match queued {
+                // The task is gone: it has no answer any more.
+                Ok(answer) => answer
+                    .await
+                    .unwrap_or_else(|_| M::failure(ErrorCode::NotCoordinator)),
+                Err(error) => M::failure(error),
+            }
+        }
+    }
+
+    /// Hands over a command whose answer nobody waits for.
+    pub fn notify(&self, command: M::Command) {
+        if self.phase.get() == ACTIVE {
+            // A task that is gone has unloaded: there is nothing left to be told.
+            let _ = self.commands.send(Queued { command, reply: None });
+        }
+    }
+
+    pub fn is_loading(&self) -> bool {
+        self.phase.get() == LOADING
+    }
+
+    /// The partition is not ours any more: whoever waits is told so, and the task ends.
+    pub fn close(&self) {
+        self.phase.close();
+    }
+
+    fn enqueue(&self, command: M::Command) -> Result<oneshot::Receiver<M::Reply>, ErrorCode> {
+        match self.phase.get() {
+            LOADING => return Err(ErrorCode::CoordinatorLoadInProgress),
+            ACTIVE => {}
+            _ => return Err(ErrorCode::NotCoordinator),
+        }
+        let (reply, answer) = oneshot::channel();
+        let queued = Queued {
+            command,
+            reply: Some(reply),
+        };
+        self.commands
+            .send(queued)
+            .map_err(|_| ErrorCode::NotCoordinator)?;
+        Ok(answer)
+    }
+}
+
+async fn load<M: Machine>(
+    machine: M,
+    journal: Arc<impl Journal>,
+    options: LoopOptions,
+) -> Result<M, loader::LoadError> {
+    let name = options.name.clone();
+    let loading = tokio::task::spawn_blocking(move || loader::load(machine, &*journal, &options));
+    let (machine, summary) = loading.await.map_err(|_| loader::LoadError::Stopped)??;
+    info!(partition = %name, records = summary.records, bytes = summary.bytes, "coordinator loaded");
+    Ok(machine)
+}
