@@ -7,6 +7,7 @@ use bytes::{BufMut, BytesMut};
 use ottla_base::{ErrorCode, FileSlice, Uuid};
 
 use super::fetch_session::TopicKey;
+use crate::api::endpoints::Endpoint;
 use crate::wire::Body;
 
 /// From these versions on: compact lengths and tagged fields, topics by id, endpoints of leaders.
@@ -21,7 +22,7 @@ pub struct FetchAnswer {
     pub session_id: i32,
     /// Partitions in the order of the answer; neighbours of one topic share a heading.
     pub partitions: Vec<(TopicKey, FetchedPartition)>,
-    pub node_endpoints: Vec<NodeEndpoint>,
+    pub node_endpoints: Vec<Endpoint>,
 }
 
 /// What is said of one partition.
@@ -60,15 +61,6 @@ impl FetchedPartition {
     pub fn records_bytes(&self) -> usize {
         self.records.as_ref().map_or(0, |slice| slice.len)
     }
-}
-
-/// Where a leader is reached on the listener of the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeEndpoint {
-    pub node_id: i32,
-    pub host: String,
-    pub port: i32,
-    pub rack: Option<String>,
 }
 
 /// The body of the answer in the version of the request.
@@ -185,14 +177,14 @@ impl Writer {
         }
     }
 
-    fn node_endpoints(&mut self, endpoints: &[NodeEndpoint]) {
+    fn node_endpoints(&mut self, endpoints: &[Endpoint]) {
         if self.version < NODE_ENDPOINTS_FROM || endpoints.is_empty() {
             return self.no_tags();
         }
         let mut inner = Self::new(self.version);
         inner.length(endpoints.len());
         for endpoint in endpoints {
-            inner.head.put_i32(endpoint.node_id);
+            inner.head.put_i32(endpoint.id);
             inner.text(Some(&endpoint.host));
             inner.head.put_i32(endpoint.port);
             inner.text(endpoint.rack.as_deref());
@@ -318,11 +310,12 @@ mod tests {
             records: Some(slice_of("the records")),
         };
         let empty = FetchedPartition::failed(5, ErrorCode::NotLeaderOrFollower);
-        let endpoint = NodeEndpoint {
-            node_id: 1,
-            host: "here".into(),
+        let endpoint = Endpoint {
+            id: 1,
+            host: StrBytes::from_static_str("here"),
             port: 9092,
             rack: None,
+            fenced: false,
         };
         FetchAnswer {
             throttle_time_ms: 0,

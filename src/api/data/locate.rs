@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ottla_base::{ErrorCode, TopicIdPartition, Uuid};
 use ottla_metadata::Image;
 
-use super::fetch_response::NodeEndpoint;
 use crate::api::Ctx;
+use crate::api::endpoints::{self, Endpoint};
 use crate::replica::Partition;
 
 /// The partition of this name. One that exists elsewhere is an error that makes the client ask for its leader.
@@ -38,20 +38,12 @@ fn hosted(ctx: &Ctx, image: &Image, topic_id: Uuid, partition: i32) -> Result<Ar
 pub struct LeaderHint {
     pub leader_id: i32,
     pub leader_epoch: i32,
-    pub endpoint: Option<NodeEndpoint>,
+    pub endpoint: Option<Endpoint>,
 }
 
 pub fn leader_hint(ctx: &Ctx, image: &Image, topic: &str, partition: i32) -> Option<LeaderHint> {
     let state = image.partition(topic, partition)?;
-    let endpoint = image.active_broker(state.leader).and_then(|broker| {
-        let endpoint = broker.endpoint(&ctx.listener.name)?;
-        Some(NodeEndpoint {
-            node_id: broker.id,
-            host: endpoint.host.clone(),
-            port: i32::from(endpoint.port),
-            rack: broker.rack.clone(),
-        })
-    });
+    let endpoint = endpoints::broker(ctx, image, state.leader);
     Some(LeaderHint {
         leader_id: state.leader,
         leader_epoch: state.leader_epoch,
@@ -60,9 +52,9 @@ pub fn leader_hint(ctx: &Ctx, image: &Image, topic: &str, partition: i32) -> Opt
 }
 
 /// Adds an endpoint that the answer does not name yet.
-pub fn add_endpoint(endpoints: &mut Vec<NodeEndpoint>, endpoint: Option<NodeEndpoint>) {
+pub fn add_endpoint(endpoints: &mut Vec<Endpoint>, endpoint: Option<Endpoint>) {
     if let Some(endpoint) = endpoint
-        && !endpoints.iter().any(|known| known.node_id == endpoint.node_id)
+        && !endpoints.iter().any(|known| known.id == endpoint.id)
     {
         endpoints.push(endpoint);
     }

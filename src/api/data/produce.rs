@@ -24,8 +24,8 @@ use ottla_storage::batch::{BatchHeader, Codec, RecordError, ValidationError, Val
 use ottla_storage::{AppendInfo, AppendOrigin, LogConfig};
 use tokio::time::Instant;
 
-use super::fetch_response::NodeEndpoint;
 use super::locate;
+use crate::api::endpoints::Endpoint;
 use crate::api::{Answered, Ctx, Reply};
 use crate::replica::{Acks, Partition, ReplicaError};
 
@@ -374,10 +374,10 @@ fn record_error(error: RecordError) -> BatchIndexAndErrorMessage {
         .with_batch_index_error_message(Some(StrBytes::from_string(error.message)))
 }
 
-fn protocol_endpoint(endpoint: NodeEndpoint) -> ProtocolEndpoint {
+fn protocol_endpoint(endpoint: Endpoint) -> ProtocolEndpoint {
     ProtocolEndpoint::default()
-        .with_node_id(BrokerId(endpoint.node_id))
-        .with_host(StrBytes::from_string(endpoint.host))
+        .with_node_id(BrokerId(endpoint.id))
+        .with_host(endpoint.host)
         .with_port(endpoint.port)
-        .with_rack(endpoint.rack.map(StrBytes::from_string))
+        .with_rack(endpoint.rack)
 }
