@@ -102,7 +102,7 @@ class Broker:
 
     def start_as_configured(self):
         """Starts with the server.properties that lies there."""
-        if self.kind == "kafka" and not (self.data_dir / "meta.properties").exists():
+        if not (self.data_dir / "meta.properties").exists():
             self._format()
         self.launch()
         self._wait_until_serving()
@@ -166,7 +166,13 @@ class Broker:
         # From the settings alone: what a check adds to the file itself may need the broker's environment.
         path = self.work_dir / "format.properties"
         self.write_properties(path)
-        result = self.tools.call("kafka-storage", ["format", "-t", self.cluster_id, "--standalone", "-c", path], b"", 60)
+        arguments = ["format", "-t", self.cluster_id, "--standalone", "-c", str(path)]
+        if self.kind == "ottla":
+            done = subprocess.run([os.environ["OTTLA_BIN"], *arguments], capture_output=True, text=True, timeout=60)
+            if done.returncode != 0:
+                raise BrokerError(f"ottla format failed\n{done.stdout}{done.stderr}")
+            return
+        result = self.tools.call("kafka-storage", arguments, b"", 60)
         if result.rc != 0:
             raise BrokerError(f"kafka-storage format failed\n{result}")
 
