@@ -219,9 +219,10 @@ fn refuse_existing(image: &Image, name: &str) -> Result<(), Problem> {
     if !name.contains(['.', '_']) {
         return Ok(());
     }
-    let unified = |name: &str| name.replace('.', "_");
-    let wanted = unified(name);
-    match image.topics.iter().find(|topic| unified(&topic.name) == wanted) {
+    let unified = |byte: u8| if byte == b'.' { b'_' } else { byte };
+    let collides =
+        |other: &str| other.len() == name.len() && other.bytes().map(unified).eq(name.bytes().map(unified));
+    match image.topics.iter().find(|topic| collides(&topic.name)) {
         None => Ok(()),
         Some(other) => Err(Problem::new(
             ErrorCode::InvalidTopicException,

@@ -138,7 +138,7 @@ impl From<&RegisterBrokerRecord> for Broker {
             incarnation_id: record.incarnation_id,
             is_migrating_zk_broker: record.is_migrating_zk_broker,
             endpoints: record.end_points.clone(),
-            features: record.features.clone(),
+            features: by_name(&record.features),
             rack: record.rack.clone(),
             fenced: record.fenced,
             in_controlled_shutdown: record.in_controlled_shutdown,
@@ -167,7 +167,7 @@ impl From<&RegisterControllerRecord> for ControllerRegistration {
             incarnation_id: record.incarnation_id,
             zk_migration_ready: record.zk_migration_ready,
             endpoints: record.end_points.clone(),
-            features: record.features.clone(),
+            features: by_name(&record.features),
         }
     }
 }
@@ -213,6 +213,13 @@ impl Image {
         delta.brokers.insert(broker_id);
         Ok(())
     }
+}
+
+/// A set by its meaning; Kafka writes it in any order.
+fn by_name(features: &[FeatureRange]) -> Vec<FeatureRange> {
+    let mut features = features.to_vec();
+    features.sort_by(|a, b| a.name.cmp(&b.name));
+    features
 }
 
 fn sorted(ids: &[Uuid]) -> Vec<Uuid> {

@@ -346,3 +346,6 @@ fn read_slice(slice: &FileSlice, dir: &Path) -> Result<Vec<u8>, MetadataLogError
         })?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;
