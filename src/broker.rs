@@ -29,6 +29,7 @@ use crate::api::dispatch::Dispatch;
 use crate::net::Server;
 use crate::replica::ReplicaManager;
 use crate::runtime::GroupCoordinator;
+use crate::runtime::assign_dirs::AssignDirs;
 use crate::runtime::controller_loop::{self, ControllerHandle, ControllerLoop};
 use crate::runtime::format::BOOTSTRAP_FILE;
 use crate::runtime::lifecycle::{BrokerLifecycle, Identity, previous_broker_epoch};
@@ -314,6 +315,11 @@ fn publisher(node: &Arc<Node>) -> Publisher {
     Publisher::default()
         .then(move |image: &Arc<Image>, delta: &Delta| replicas.replicas.apply(image, delta))
         .then(move |image: &Arc<Image>, _: &Delta| requests.image.store(image.clone()))
+        .then(AssignDirs {
+            replicas: node.replicas.clone(),
+            controller: node.controller.clone(),
+            runtime: tokio::runtime::Handle::current(),
+        })
 }
 
 async fn register(
