@@ -1,5 +1,7 @@
 //! The log levels of this process, as Kafka's broker loggers (KIP-412): `root`, and one logger per room of the house.
 //!
+//! A logger has the name of its module with dots (`ottla.net`): Kafka's tools allow no colons in a key.
+//!
 //! Levels belong to the process, not to one node in it, for so does the writing of log lines; `cli` installs the way to
 //! change them. Changes last until the process ends. Where nothing is installed, levels are kept but change nothing.
 
@@ -18,13 +20,13 @@ pub const LEVELS: &[&str] = &["DEBUG", "ERROR", "FATAL", "INFO", "TRACE", "WARN"
 const TARGETS: &[&str] = &[
     "kafka_protocol",
     "ottla",
-    "ottla::api",
-    "ottla::broker",
-    "ottla::cli",
-    "ottla::net",
-    "ottla::replica",
-    "ottla::runtime",
-    "ottla::wire",
+    "ottla.api",
+    "ottla.broker",
+    "ottla.cli",
+    "ottla.net",
+    "ottla.replica",
+    "ottla.runtime",
+    "ottla.wire",
     "ottla_coordinator",
     "ottla_metadata",
     "ottla_storage",
@@ -100,7 +102,7 @@ impl Levels {
             match directive.split_once('=') {
                 Some((target, level)) => {
                     if let Some(level) = level_named(level) {
-                        levels.own.insert(target.to_owned(), level);
+                        levels.own.insert(target.replace("::", "."), level);
                     }
                 }
                 None => levels.root = level_named(directive).unwrap_or(levels.root),
@@ -136,7 +138,7 @@ impl Levels {
             if let Some(level) = self.own.get(name) {
                 return level;
             }
-            at = name.rsplit_once("::").map(|(parent, _)| parent);
+            at = name.rsplit_once('.').map(|(parent, _)| parent);
         }
         self.root
     }
@@ -145,7 +147,7 @@ impl Levels {
         let own = self
             .own
             .iter()
-            .map(|(name, level)| format!("{name}={}", filter_level(level)));
+            .map(|(name, level)| format!("{}={}", name.replace('.', "::"), filter_level(level)));
         let all: Vec<String> = std::iter::once(filter_level(self.root).to_owned())
             .chain(own)
             .collect();
@@ -181,16 +183,17 @@ mod tests {
             (
                 all["root"],
                 all["ottla"],
-                all["ottla::net"],
-                all["ottla::api"],
+                all["ottla.net"],
+                all["ottla.api"],
                 all["tokio"]
             ),
             ("WARN", "INFO", "DEBUG", "INFO", "WARN")
         );
-        levels.set("ottla::net", None);
+        assert!(levels.directives().contains("ottla::net=DEBUG"));
+        levels.set("ottla.net", None);
         levels.set(ROOT, Some("FATAL"));
         assert_eq!(
-            (levels.all()["ottla::net"], levels.all()["tokio"]),
+            (levels.all()["ottla.net"], levels.all()["tokio"]),
             ("INFO", "FATAL")
         );
         assert_eq!(levels.directives(), "off,ottla=INFO");
