@@ -1,12 +1,14 @@
 //! Loops around the pure machines: the controller over the metadata log, the coordinators over theirs.
 //!
 //! Reading order: [`format`](mod@format) (what must lie on disk before a start), [`metadata_log`] (the files), [`controller_loop`] (the one
-//! writer of cluster metadata), [`publish`] (how the rooms hear of it), [`lifecycle`] (this broker's registration).
+//! writer of cluster metadata), [`publish`] (how the rooms hear of it), [`lifecycle`] (this broker's registration),
+//! [`janitor`] (what logs need from time to time).
 
 pub mod assign_dirs;
 pub mod controller_loop;
 pub mod coordinator_loop;
 pub mod format;
+pub mod janitor;
 pub mod lifecycle;
 pub mod metadata_log;
 pub mod publish;
