@@ -12,7 +12,7 @@ JAVA = (*BASIC, "idempotence", "acks", "seek", "pause", "rebalance-cooperative",
 JAVA_ADMIN = (
     "create-topics", "topic-configs", "create-partitions", "delete-records", "list-offsets", "log-dirs", "elect-leaders",
     "reassignments", "delete-topics", "list-and-describe-groups", "group-offsets", "remove-members", "delete-groups",
-    "describe-cluster", "features", "quorum", "broker-configs", "acls")
+    "describe-cluster", "features", "quorum", "broker-configs")
 
 CLIENTS = {
     "rdkafka": toolchains.rust,

@@ -10,9 +10,8 @@ import org.apache.kafka.clients.admin.DescribeClusterResult;
 import org.apache.kafka.clients.admin.FeatureMetadata;
 import org.apache.kafka.clients.admin.QuorumInfo;
 import org.apache.kafka.common.config.ConfigResource;
-import org.apache.kafka.common.errors.SecurityDisabledException;
 
-/** The admin client on the cluster: nodes, features, quorum, broker configs, and what an open broker refuses. */
+/** The admin client on the cluster: nodes, features, quorum and broker configs. */
 final class ClusterAdminSteps {
     private final Kafka kafka;
 
@@ -25,7 +24,6 @@ final class ClusterAdminSteps {
         steps.put("features", this::features);
         steps.put("quorum", this::quorum);
         steps.put("broker-configs", this::brokerConfigs);
-        steps.put("acls", this::acls);
     }
 
     private void describeCluster() throws Exception {
@@ -67,10 +65,6 @@ final class ClusterAdminSteps {
         Set<ConfigResource> resources = kafka.admin.listConfigResources(Set.of(ConfigResource.Type.BROKER), new org.apache.kafka.clients.admin.ListConfigResourcesOptions())
             .all().get().stream().collect(Collectors.toSet());
         Check.that(resources.contains(broker), "listed config resources: " + resources);
-    }
-
-    private void acls() throws Exception {
-        Check.fails(SecurityDisabledException.class, () -> kafka.admin.describeAcls(org.apache.kafka.common.acl.AclBindingFilter.ANY).values().get());
     }
 
     private Config describe(ConfigResource resource) throws Exception {
