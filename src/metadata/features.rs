@@ -137,6 +137,11 @@ impl MetadataVersion {
         self.0 >= 15
     }
 
+    /// Several batches can be one change.
+    pub fn has_transactions(self) -> bool {
+        self.0 >= 14
+    }
+
     pub fn has_delegation_tokens(self) -> bool {
         self.0 >= 14
     }

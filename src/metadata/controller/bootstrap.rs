@@ -15,10 +15,12 @@ impl Controller {
         {
             draft.push(record)?;
         }
-        let name = Some("Bootstrap records".to_owned());
-        let mut records = vec![Record::from(BeginTransactionRecord { name })];
-        records.append(&mut draft.records);
-        records.push(EndTransactionRecord {}.into());
+        let mut records = draft.records;
+        if draft.image.features.metadata_version().has_transactions() {
+            let name = Some("Bootstrap records".to_owned());
+            records.insert(0, Record::from(BeginTransactionRecord { name }));
+            records.push(EndTransactionRecord {}.into());
+        }
         Ok(Outcome {
             records,
             response: (),

@@ -1,5 +1,7 @@
 //! Feature levels are raised and lowered, all or none.
 
+use std::ops::RangeInclusive;
+
 use ottla_base::ErrorCode;
 use ottla_base::config::Settings as _;
 
@@ -77,21 +79,17 @@ fn check(image: &Image, controller_id: i32, update: &FeatureUpdate) -> Result<()
         let message = format!("Invalid update version {level} for feature {name}. {why}");
         Err(Problem::new(ErrorCode::InvalidUpdateVersion, message))
     };
-    let Some(feature) = features::find(name) else {
-        return refuse("Local controller does not support this feature.".into());
-    };
+    let range = features::find(name).map_or(0..=0, |feature| feature.min..=feature.max);
     if *level < 0 {
         return refuse("A feature version cannot be less than 0.".into());
     }
-    if !(feature.min..=feature.max).contains(level) {
-        return refuse(format!(
-            "Local controller {controller_id} only supports versions {}-{}",
-            feature.min, feature.max
-        ));
+    if let Some(why) = not_supported(&format!("Local controller {controller_id}"), &range, *level) {
+        return refuse(why);
     }
     for broker in image.brokers.values() {
-        if !broker.supports(name, *level) {
-            return refuse(format!("Broker {} does not support this feature.", broker.id));
+        let range = broker.feature_range(name);
+        if let Some(why) = not_supported(&format!("Broker {}", broker.id), &range, *level) {
+            return refuse(why);
         }
     }
     let now = image.features.level(name);
@@ -108,6 +106,16 @@ fn check(image: &Image, controller_id: i32, update: &FeatureUpdate) -> Result<()
         }
         _ => Ok(()),
     }
+}
+
+fn not_supported(who: &str, range: &RangeInclusive<i16>, level: i16) -> Option<String> {
+    if range.contains(&level) {
+        return None;
+    }
+    Some(match range.end() {
+        0 => format!("{who} does not support this feature."),
+        max => format!("{who} only supports versions {}-{max}", range.start()),
+    })
 }
 
 fn check_metadata_version(image: &Image, update: &FeatureUpdate) -> Result<(), Problem> {

@@ -1,5 +1,6 @@
 //! The nodes: brokers with their state, controllers, and the voters of the quorum.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use ottla_base::Uuid;
@@ -85,12 +86,12 @@ impl Broker {
         }
     }
 
-    /// The levels of a feature that this broker understands.
-    pub fn supports(&self, feature: &str, level: i16) -> bool {
-        match self.features.iter().find(|f| f.name == feature) {
-            Some(range) => (range.min_supported_version..=range.max_supported_version).contains(&level),
-            None => level == 0,
-        }
+    /// The levels of a feature that this broker understands: only 0 of one that it has not named.
+    pub fn feature_range(&self, feature: &str) -> RangeInclusive<i16> {
+        self.features
+            .iter()
+            .find(|f| f.name == feature)
+            .map_or(0..=0, |f| f.min_supported_version..=f.max_supported_version)
     }
 
     pub(super) fn change(&mut self, change: &BrokerRegistrationChangeRecord) {

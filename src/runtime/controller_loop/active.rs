@@ -238,7 +238,8 @@ impl Active {
 
     /// What does not fit into one batch becomes a transaction, so that it still happens whole or not at all.
     fn append_split(&mut self, records: Vec<Record>, now_ms: i64) -> Result<(), MetadataLogError> {
-        if records.len() <= RECORDS_PER_BATCH_MAX {
+        let version = self.replay.image().features.metadata_version();
+        if records.len() <= RECORDS_PER_BATCH_MAX || !version.has_transactions() {
             return self.append(&records, now_ms);
         }
         self.append(&[BeginTransactionRecord { name: None }.into()], now_ms)?;
