@@ -28,7 +28,8 @@ use crate::api::data::FetchState;
 use crate::api::dispatch::Dispatch;
 use crate::net::Server;
 use crate::replica::ReplicaManager;
-use crate::runtime::GroupCoordinator;
+use crate::runtime::producer_ids::ProducerIds;
+use crate::runtime::{GroupCoordinator, GroupOptions};
 use crate::runtime::assign_dirs::AssignDirs;
 use crate::runtime::controller_loop::{self, ControllerHandle, ControllerLoop};
 use crate::runtime::format::BOOTSTRAP_FILE;
@@ -153,6 +154,7 @@ impl Broker {
             error!(%problem, "no controlled shutdown");
         }
         self.server.shutdown().await;
+        self.node.groups.close();
         self.node.controller.stop().await;
         let (log_dirs, epoch) = (self.log_dirs, self.lifecycle.epoch());
         let controller_thread = self.controller_thread;
@@ -295,7 +297,11 @@ fn assemble(
         .dirs()
         .first()
         .map(|dir| dir.identity().cluster_id.clone());
-    let groups = Arc::new(GroupCoordinator);
+    let groups = GroupCoordinator::new(
+        GroupOptions::new(config.node_id, &**config),
+        clock.clone(),
+        tokio::runtime::Handle::current(),
+    );
     Arc::new(Node {
         cluster_id: cluster_id.unwrap_or_default(),
         config: config.clone(),
@@ -303,6 +309,7 @@ fn assemble(
         replicas,
         controller: controller.clone(),
         groups,
+        producer_ids: ProducerIds::new(config.node_id, controller.clone()),
         fetch: FetchState::new(config),
         clock: clock.clone(),
         started_ms: clock.now_ms(),
@@ -311,10 +318,11 @@ fn assemble(
 
 /// Who hears of a change, in order: replicas, then requests, then coordinators.
 fn publisher(node: &Arc<Node>) -> Publisher {
-    let (replicas, requests) = (node.clone(), node.clone());
+    let (replicas, requests, groups) = (node.clone(), node.clone(), node.clone());
     Publisher::default()
         .then(move |image: &Arc<Image>, delta: &Delta| replicas.replicas.apply(image, delta))
         .then(move |image: &Arc<Image>, _: &Delta| requests.image.store(image.clone()))
+        .then(move |image: &Arc<Image>, delta: &Delta| groups.groups.apply(image, delta, &groups.replicas))
         .then(AssignDirs {
             replicas: node.replicas.clone(),
             controller: node.controller.clone(),

@@ -11,6 +11,7 @@ use ottla_metadata::Image;
 
 use super::data::FetchState;
 use crate::replica::ReplicaManager;
+use crate::runtime::producer_ids::ProducerIds;
 use crate::runtime::{ControllerHandle, GroupCoordinator};
 use crate::wire::service::ConnectionInfo;
 
@@ -24,6 +25,7 @@ pub struct Node {
     pub replicas: Arc<ReplicaManager>,
     pub controller: ControllerHandle,
     pub groups: Arc<GroupCoordinator>,
+    pub producer_ids: ProducerIds,
     /// Sessions and limits of fetches: `FetchState::new(&config)`.
     pub fetch: FetchState,
     pub clock: Arc<dyn Clock>,

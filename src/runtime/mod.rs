@@ -8,11 +8,12 @@ pub mod assign_dirs;
 pub mod controller_loop;
 pub mod coordinator_loop;
 pub mod format;
+pub mod group_coordinator;
 pub mod janitor;
 pub mod lifecycle;
 pub mod metadata_log;
+pub mod producer_ids;
 pub mod publish;
 
 pub use controller_loop::{ControllerHandle, ControllerLoop, QuorumStatus};
-
-pub struct GroupCoordinator;
+pub use group_coordinator::{GroupCoordinator, GroupOptions};

@@ -116,6 +116,11 @@ impl<M: Machine> ShardHandle<M> {
             phase: phase.clone(),
         };
         let journal = Arc::new(journal);
+        if journal.start_offset() == journal.end_offset() && phase.activate() {
+            // Nothing to load: as in a topic that was made a moment ago, and whose first request waits.
+            runtime.spawn(Task::new(machine, journal, options, commands, phase).run());
+            return handle;
+        }
         runtime.spawn(async move {
             let name = options.name.clone();
             match load(machine, journal.clone(), options.clone()).await {
@@ -156,6 +161,11 @@ impl<M: Machine> ShardHandle<M> {
 
     pub fn is_loading(&self) -> bool {
         self.phase.get() == LOADING
+    }
+
+    /// Whether nobody is served any more: closed, or never loaded.
+    pub fn is_closed(&self) -> bool {
+        self.phase.get() == CLOSED
     }
 
     /// The partition is not ours any more: whoever waits is told so, and the task ends.
