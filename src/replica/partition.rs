@@ -355,6 +355,9 @@ impl Partition {
         epoch: i32,
     ) -> Result<Option<(i32, i64)>, ReplicaError> {
         self.check_leader(current_leader_epoch)?;
+        if epoch < 0 {
+            return Ok(None);
+        }
         Ok(self.log.load().end_offset_for_epoch(epoch))
     }
 

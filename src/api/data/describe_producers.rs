@@ -4,6 +4,7 @@ use kafka_protocol::messages::describe_producers_response::{
     PartitionResponse, ProducerState, TopicResponse,
 };
 use kafka_protocol::messages::{DescribeProducersRequest, DescribeProducersResponse, ProducerId};
+use kafka_protocol::protocol::StrBytes;
 use ottla_base::ErrorCode;
 use ottla_metadata::Image;
 use ottla_storage::ProducerSummary;
@@ -34,7 +35,9 @@ fn partition_response(index: i32, producers: Result<Vec<ProducerSummary>, ErrorC
     let response = PartitionResponse::default().with_partition_index(index);
     match producers {
         Ok(producers) => response.with_active_producers(producers.iter().map(producer_state).collect()),
-        Err(error) => response.with_error_code(error.code()),
+        Err(error) => response
+            .with_error_code(error.code())
+            .with_error_message(Some(StrBytes::from_static_str(error.name()))),
     }
 }
 

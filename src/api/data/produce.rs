@@ -21,7 +21,7 @@ use ottla_base::ErrorCode;
 use ottla_base::ids::is_internal_topic;
 use ottla_metadata::Image;
 use ottla_storage::batch::{BatchHeader, Codec, RecordError, ValidationError, ValidationRules, validate};
-use ottla_storage::{AppendInfo, AppendOrigin, LogConfig};
+use ottla_storage::{AppendError, AppendInfo, AppendOrigin, LogConfig};
 use tokio::time::Instant;
 
 use super::locate;
@@ -106,7 +106,6 @@ impl From<ErrorCode> for Failure {
 
 impl From<ReplicaError> for Failure {
     fn from(error: ReplicaError) -> Self {
-        tracing::debug!(%error, "produce failed");
         error.code().into()
     }
 }
@@ -163,7 +162,8 @@ impl Produce {
         let log = partition.log();
         let batch = validate(batch, &rules(&log.config()), self.now_ms)
             .map_err(|error| refused(error, log.log_start_offset()))?;
-        let info = partition.append(batch, AppendOrigin::Client, acks, self.now_ms)?;
+        let info = partition.append(batch, AppendOrigin::Client, acks, self.now_ms);
+        let info = info.map_err(|error| not_appended(&error, log.log_start_offset()))?;
         Ok((partition, info))
     }
 
@@ -180,6 +180,19 @@ impl Produce {
             return Err(ErrorCode::InvalidTxnState.into());
         }
         Ok(())
+    }
+}
+
+/// A producer that is out of step is told where the log starts: what it missed may have been deleted.
+fn not_appended(error: &ReplicaError, log_start_offset: i64) -> Failure {
+    tracing::debug!(%error, "produce failed");
+    let is_producers = matches!(
+        error,
+        ReplicaError::Append(AppendError::InvalidProducerEpoch(_) | AppendError::OutOfOrderSequence(_))
+    );
+    Failure {
+        log_start_offset: if is_producers { log_start_offset } else { -1 },
+        ..error.code().into()
     }
 }
 
