@@ -28,13 +28,14 @@ use crate::api::data::FetchState;
 use crate::api::dispatch::Dispatch;
 use crate::net::Server;
 use crate::replica::ReplicaManager;
-use crate::runtime::producer_ids::ProducerIds;
-use crate::runtime::{GroupCoordinator, GroupOptions};
 use crate::runtime::assign_dirs::AssignDirs;
 use crate::runtime::controller_loop::{self, ControllerHandle, ControllerLoop};
 use crate::runtime::format::BOOTSTRAP_FILE;
+use crate::runtime::janitor::{Intervals, Janitor};
 use crate::runtime::lifecycle::{BrokerLifecycle, Identity, previous_broker_epoch};
+use crate::runtime::producer_ids::ProducerIds;
 use crate::runtime::publish::Publisher;
+use crate::runtime::{GroupCoordinator, GroupOptions};
 use crate::wire::service::Service;
 
 /// Why a node does not start. The text names what to look at.
@@ -67,6 +68,7 @@ pub struct Broker {
     log_dirs: LogDirSet,
     lifecycle: Arc<BrokerLifecycle>,
     heartbeats: JoinHandle<()>,
+    janitor: Janitor,
     controller_thread: std::thread::JoinHandle<()>,
 }
 
@@ -122,6 +124,7 @@ impl Broker {
             let lifecycle = lifecycle.clone();
             async move { lifecycle.keep_alive().await }
         });
+        let janitor = Janitor::spawn(log_dirs.data.clone(), clock, intervals(&config));
         Ok(Self {
             node,
             server,
@@ -129,6 +132,7 @@ impl Broker {
             log_dirs,
             lifecycle,
             heartbeats,
+            janitor,
             controller_thread,
         })
     }
@@ -154,6 +158,8 @@ impl Broker {
             error!(%problem, "no controlled shutdown");
         }
         self.server.shutdown().await;
+        self.janitor.stop().await;
+        self.node.groups.close();
         self.node.groups.close();
         self.node.controller.stop().await;
         let (log_dirs, epoch) = (self.log_dirs, self.lifecycle.epoch());
@@ -362,6 +368,19 @@ async fn register(
             .into(),
     };
     Ok(Arc::new(BrokerLifecycle::register(controller, identity).await?))
+}
+
+fn intervals(config: &BrokerConfig) -> Intervals {
+    Intervals {
+        log_retention_check_interval_ms: config.i64("log.retention.check.interval.ms"),
+        log_flush_offset_checkpoint_interval_ms: config.i32("log.flush.offset.checkpoint.interval.ms").into(),
+        replica_high_watermark_checkpoint_interval_ms: config
+            .i64("replica.high.watermark.checkpoint.interval.ms"),
+        log_initial_task_delay_ms: config.i64("log.initial.task.delay.ms"),
+        producer_id_expiration_check_interval_ms: config
+            .i32("producer.id.expiration.check.interval.ms")
+            .into(),
+    }
 }
 
 /// Work on disk, on a thread that may wait for it.
