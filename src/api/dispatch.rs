@@ -36,9 +36,10 @@ impl Dispatch {
     fn start(&self, connection: &Arc<ConnectionInfo>, mut frame: Bytes) -> Result<Pending, WireError> {
         let header = RequestHeader::read(&mut frame)?;
         let row = table::row(header.api_key).ok_or(WireError::UnknownApiKey(header.api_key))?;
-        let supported = row
-            .works()
-            .is_some_and(|versions| versions.contains(&header.api_version));
+        let supported = row.scope.is_served_on(&connection.listener)
+            && row
+                .works()
+                .is_some_and(|versions| versions.contains(&header.api_version));
         let Some(handler) = row.handler.filter(|_| supported) else {
             return unsupported(&header);
         };

@@ -9,6 +9,7 @@
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
+use ottla_base::config::Listener;
 
 use super::{Ctx, Reply};
 use crate::wire::{self, Body, RequestBody, ResponseBody, WireError};
@@ -21,6 +22,17 @@ pub enum Scope {
     Both,
     /// Of ZooKeeper's days: the key is taken, no version of it is left.
     Gone,
+}
+
+impl Scope {
+    pub fn is_served_on(self, listener: &Listener) -> bool {
+        match self {
+            Self::Broker => !listener.is_controller,
+            Self::Controller => listener.is_controller,
+            Self::Both => true,
+            Self::Gone => false,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,9 +8,10 @@ use kafka_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatu
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::StrBytes;
 use ottla_base::ErrorCode;
+use ottla_base::config::Listener;
 use ottla_metadata::{Image, features};
 
-use crate::api::table::{self, Row, Scope};
+use crate::api::table::{self, Row};
 use crate::api::{Ctx, Reply};
 use crate::wire::{self, Body, WireError};
 
@@ -28,12 +29,12 @@ pub fn handle(ctx: &Ctx, request: ApiVersionsRequest) -> Reply<ApiVersionsRespon
             .client_software
             .set((name.to_owned(), version.to_owned()));
     }
-    Reply::Now(response(&ctx.image(), ctx.api_version))
+    Reply::Now(response(&ctx.image(), &ctx.listener, ctx.api_version))
 }
 
-fn response(image: &Image, version: i16) -> ApiVersionsResponse {
+fn response(image: &Image, listener: &Listener, version: i16) -> ApiVersionsResponse {
     ApiVersionsResponse::default()
-        .with_api_keys(advertised())
+        .with_api_keys(advertised(listener))
         .with_supported_features(supported_features(version))
         .with_finalized_features_epoch(image.offset)
         .with_finalized_features(finalized_features(image))
@@ -51,10 +52,10 @@ pub fn unsupported_version(key: i16) -> Option<Result<Body, WireError>> {
     Some(wire::encode(key, 0, response))
 }
 
-fn advertised() -> Vec<ApiVersion> {
+fn advertised(listener: &Listener) -> Vec<ApiVersion> {
     table::rows()
         .iter()
-        .filter(|row| matches!(row.scope, Scope::Broker | Scope::Both) && !is_quiet(row))
+        .filter(|row| row.scope.is_served_on(listener) && !is_quiet(row))
         .filter_map(api_version)
         .collect()
 }
@@ -122,14 +123,40 @@ fn is_software_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use ottla_base::config::SecurityProtocol;
+
     use super::*;
+
+    fn listener(is_controller: bool) -> Listener {
+        Listener {
+            name: "PLAINTEXT".to_owned(),
+            protocol: SecurityProtocol::Plaintext,
+            host: String::new(),
+            port: 9092,
+            advertised: None,
+            is_controller,
+        }
+    }
+
+    #[test]
+    fn a_listener_advertises_what_it_serves() {
+        let has = |is_controller, key| {
+            advertised(&listener(is_controller))
+                .iter()
+                .any(|api| api.api_key == key)
+        };
+        let (metadata, create_topics) = (ApiKey::Metadata as i16, ApiKey::CreateTopics as i16);
+        assert!(has(false, metadata) && has(false, create_topics));
+        assert!(!has(true, metadata) && has(true, create_topics));
+    }
 
     #[test]
     fn every_version_of_the_answer_encodes() {
         let mut image = Image::empty();
         image.offset = 128;
+        let listener = listener(false);
         for version in 0..=4 {
-            let body = wire::encode(18, version, response(&image, version));
+            let body = wire::encode(18, version, response(&image, &listener, version));
             assert!(body.is_ok_and(|body| !body.is_empty()), "version {version}");
         }
     }

@@ -1,0 +1,7 @@
+//! A real broker in this process, real sockets, and a client that knows nothing but the protocol.
+
+mod api_versions;
+mod client;
+mod hostile;
+mod node;
+mod records;
