@@ -2,6 +2,7 @@
 
 mod api_versions;
 mod client;
+mod configs;
 mod hostile;
 mod node;
 mod records;
