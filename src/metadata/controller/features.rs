@@ -35,7 +35,7 @@ impl Controller {
     ) -> Result<Outcome<()>, Problem> {
         let mut records = Vec::new();
         for update in updates {
-            check(image, self.config.node_id, update)?;
+            check(image, self.config.node_id, update).map_err(failed_for_all)?;
             if update.level == image.features.level(&update.name) {
                 continue;
             }
@@ -71,6 +71,11 @@ impl Controller {
         };
         Some(record.into())
     }
+}
+
+fn failed_for_all(problem: Problem) -> Problem {
+    let why = "The update failed for all features since the following feature had an error:";
+    Problem::new(problem.code, format!("{why} {}", problem.message))
 }
 
 fn check(image: &Image, controller_id: i32, update: &FeatureUpdate) -> Result<(), Problem> {
@@ -127,6 +132,9 @@ fn check_metadata_version(image: &Image, update: &FeatureUpdate) -> Result<(), P
         UpgradeType::UnsafeDowngrade => "Unsafe metadata downgrade is not supported in this version.",
         _ => "Refusing to perform the requested downgrade because it might delete metadata information.",
     };
-    let message = format!("Invalid metadata.version {}. {why}", update.level);
+    let message = format!(
+        "Unsupported metadata.version downgrade from {} to {}. {why}",
+        now.0, to.0
+    );
     Err(Problem::new(ErrorCode::InvalidUpdateVersion, message))
 }

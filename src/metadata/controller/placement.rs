@@ -1,7 +1,7 @@
 //! Where new replicas go: round robin over the racks, and over the brokers of each rack, from a random start.
 //!
-//! Consecutive partitions start one broker further, so that leaders spread evenly. Fenced brokers come last in their rack and
-//! never first in a partition.
+//! Brokers that shut down or take no replicas in any log dir are left out. Consecutive partitions start one broker further,
+//! so that leaders spread evenly. Fenced brokers come last in their rack and never first in a partition.
 
 use std::collections::BTreeMap;
 
@@ -29,13 +29,14 @@ pub fn place(
     let usable: Vec<_> = image
         .brokers
         .values()
-        .filter(|b| !b.in_controlled_shutdown)
+        .filter(|broker| !broker.in_controlled_shutdown && !broker.is_cordoned())
         .collect();
     let refuse = |message: String| Problem::new(ErrorCode::InvalidReplicationFactor, message);
     if usable.len() < replication_factor {
         return Err(refuse(format!(
             "Unable to replicate the partition {replication_factor} time(s): The target replication factor of \
-             {replication_factor} cannot be reached because only {} broker(s) are registered.",
+             {replication_factor} cannot be reached because only {} broker(s) are registered or some brokers have all \
+             their log directories cordoned.",
             usable.len()
         )));
     }

@@ -77,6 +77,12 @@ impl Broker {
         }
     }
 
+    /// Whether every log dir is closed for new replicas (KIP-1066).
+    pub fn is_cordoned(&self) -> bool {
+        let cordoned = self.cordoned_directories.as_deref().unwrap_or_default();
+        !self.directories.is_empty() && self.directories.iter().all(|id| cordoned.contains(id))
+    }
+
     /// The dir that a new replica on this broker gets: the only one, or the broker chooses.
     pub fn directory_for_new_replica(&self) -> Uuid {
         match self.directories.as_slice() {
