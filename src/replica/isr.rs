@@ -72,9 +72,11 @@ mod tests {
     use super::*;
 
     /// Members of the ISR of leader 1, what the others have fetched to, own log end: the high watermark.
+    type Case<'a> = (&'a [i32], &'a [(i32, i64)], i64, Option<i64>);
+
     #[test]
     fn the_high_watermark_is_the_smallest_log_end() {
-        let cases: &[(&[i32], &[(i32, i64)], i64, Option<i64>)] = &[
+        let cases: &[Case<'_>] = &[
             (&[1], &[], 0, Some(0)),
             (&[1], &[], 42, Some(42)),
             (&[1], &[(2, 3)], 42, Some(42)),

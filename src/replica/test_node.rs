@@ -24,7 +24,7 @@ pub struct TestNode {
     pub manager: Arc<ReplicaManager>,
     pub image: Image,
     pub dirs: Vec<Uuid>,
-    pub folder: TempDir,
+    _folder: TempDir,
 }
 
 impl TestNode {
@@ -63,7 +63,7 @@ impl TestNode {
             manager,
             image,
             dirs,
-            folder,
+            _folder: folder,
         }
     }
 

@@ -156,8 +156,9 @@ mod tests {
         let node = node();
         let whole = batch(10).size_bytes();
         let half = whole as i32 / 2;
-        // (answer's limit, [(partition, offset, its limit)], bytes of each)
-        let cases: &[(usize, &[(i32, i64, i32)], &[usize])] = &[
+        /// The answer's limit; of each partition its index, its offset and its limit; the bytes that each gets.
+        type Case<'a> = (usize, &'a [(i32, i64, i32)], &'a [usize]);
+        let cases: &[Case<'_>] = &[
             (
                 1 << 20,
                 &[(0, 0, 1 << 20), (1, 0, 1 << 20), (2, 0, 1 << 20)],
