@@ -2,11 +2,12 @@
 //!
 //! `OTTLA_WRITE_DOCS=1 cargo test -p ottla-base docs_page` writes the page anew.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::broker::NO_FILE;
 use super::def::{ConfigDef, Default, Kind, Support, UpdateMode, Valid};
 use super::defs::{self, Scope};
+use super::synonyms;
 
 const HEAD: &str = "# Configuration keys
 
@@ -17,6 +18,7 @@ limits, and reads the same `server.properties`. For each key this page says what
 - **accepted**: the value is checked, stored and shown, but has no effect yet. A start with a value other than the default
   says so in one line. Values whose neglect would endanger data stop the start: an authorizer, tiered storage, policy
   classes, TLS and SASL listeners, another role than `broker,controller`, more than one voter.
+- Topics with `cleanup.policy=compact` keep everything: there is no cleaner yet.
 - Keys that Kafka does not know are named in one line at the start and otherwise ignored.
 
 Changes: *restart* needs one; *broker* can be changed for one broker while it runs; *cluster* for one or all of them. Internal
@@ -103,4 +105,50 @@ fn the_page_is_what_the_tables_say() {
         found == wanted,
         "docs/configs.md is out of date: OTTLA_WRITE_DOCS=1 cargo test -p ottla-base docs_page"
     );
+}
+
+/// Every source file that could read a value: all rooms, and the part of this one that a start goes through.
+fn readers(folder: &Path, into: &mut String) {
+    let entries = std::fs::read_dir(folder).expect("a folder of sources");
+    for path in entries.map(|entry| entry.expect("an entry").path()) {
+        let is_own =
+            path.components().any(|part| part.as_os_str() == "config") && path.iter().any(|p| p == "base");
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if path.is_dir() {
+            readers(&path, into);
+        } else if name.ends_with(".rs")
+            && (!is_own || ["broker.rs", "listeners.rs", "settings.rs"].contains(&name))
+        {
+            into.push_str(&std::fs::read_to_string(&path).expect("a source"));
+        }
+    }
+}
+
+#[test]
+fn what_is_called_obeyed_is_read_somewhere() {
+    let mut sources = String::new();
+    readers(
+        &PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".."),
+        &mut sources,
+    );
+    let is_read = |key: &str| sources.contains(&format!("\"{key}\""));
+    let gives_default = |key: &str| {
+        let topics = defs::all(Scope::Topic).filter(|def| synonyms::topic_default(def.name) == Some(key));
+        let groups =
+            defs::all(Scope::Group).filter(|def| synonyms::group_default(def.name).as_deref() == Some(key));
+        topics.chain(groups).any(|def| is_read(def.name))
+    };
+    let scopes = [Scope::Topic, Scope::Broker, Scope::Group, Scope::ClientMetrics];
+    let obeyed = scopes
+        .into_iter()
+        .flat_map(defs::all)
+        .filter(|def| def.support == Support::Used);
+    let idle: Vec<_> = obeyed
+        .map(|def| def.name)
+        .filter(|key| !is_read(key) && !gives_default(key))
+        .collect();
+    assert!(idle.is_empty(), "called obeyed, but nobody reads {idle:?}");
 }

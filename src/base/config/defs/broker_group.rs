@@ -7,15 +7,15 @@ use crate::config::def::config_defs;
 config_defs! { GROUP_COORDINATORS:
     "group.consumer.assignment.interval.ms" Int = "1000", AtLeast(0), Medium ClusterWide Accepted,
         "Shortest pause between two assignments of a consumer group.";
-    "group.consumer.assignors" List = "uniform,range", DistinctSome, Medium ReadOnly Used,
+    "group.consumer.assignors" List = "uniform,range", DistinctSome, Medium ReadOnly Accepted,
         "Server-side assignors for consumer groups; the first is the default.";
-    "group.consumer.heartbeat.interval.ms" Int = "5000", AtLeast(1), Medium ReadOnly Used,
+    "group.consumer.heartbeat.interval.ms" Int = "5000", AtLeast(1), Medium ReadOnly Accepted,
         "Heartbeat interval given to members of consumer groups.";
     "group.consumer.max.assignment.interval.ms" Int = "15000", AtLeast(0), Medium ReadOnly Accepted,
         "Largest value a group may set for `consumer.assignment.interval.ms`.";
-    "group.consumer.max.heartbeat.interval.ms" Int = "15000", AtLeast(1), Medium ReadOnly Used,
+    "group.consumer.max.heartbeat.interval.ms" Int = "15000", AtLeast(1), Medium ReadOnly Accepted,
         "Largest value a group may set for `consumer.heartbeat.interval.ms`.";
-    "group.consumer.max.session.timeout.ms" Int = "60000", AtLeast(1), Medium ReadOnly Used,
+    "group.consumer.max.session.timeout.ms" Int = "60000", AtLeast(1), Medium ReadOnly Accepted,
         "Largest value a group may set for `consumer.session.timeout.ms`.";
     "group.consumer.max.size" Int = "2147483647", AtLeast(1), Medium ReadOnly Accepted,
         "Most members of a consumer group.";
@@ -24,14 +24,14 @@ config_defs! { GROUP_COORDINATORS:
         "Whether groups may change between the classic and the consumer protocol while members are there.";
     "group.consumer.min.assignment.interval.ms" Int = "0", AtLeast(0), Medium ReadOnly Accepted,
         "Smallest value a group may set for `consumer.assignment.interval.ms`.";
-    "group.consumer.min.heartbeat.interval.ms" Int = "5000", AtLeast(1), Medium ReadOnly Used,
+    "group.consumer.min.heartbeat.interval.ms" Int = "5000", AtLeast(1), Medium ReadOnly Accepted,
         "Smallest value a group may set for `consumer.heartbeat.interval.ms`.";
-    "group.consumer.min.session.timeout.ms" Int = "45000", AtLeast(1), Medium ReadOnly Used,
+    "group.consumer.min.session.timeout.ms" Int = "45000", AtLeast(1), Medium ReadOnly Accepted,
         "Smallest value a group may set for `consumer.session.timeout.ms`.";
     "group.consumer.regex.refresh.interval.ms" Int = "600000",
         AtLeast(10000), Medium ReadOnly Accepted internal,
         "How often the topics behind a subscribed regular expression are looked up again.";
-    "group.consumer.session.timeout.ms" Int = "45000", AtLeast(1), Medium ReadOnly Used,
+    "group.consumer.session.timeout.ms" Int = "45000", AtLeast(1), Medium ReadOnly Accepted,
         "Silence after which a member of a consumer group is removed.";
     "group.coordinator.append.linger.ms" Int = "-1", AtLeast(-1), Medium ReadOnly Accepted,
         "How long the group coordinator gathers records before it writes them; -1 adapts to the load.";
@@ -41,17 +41,17 @@ config_defs! { GROUP_COORDINATORS:
         AtLeast(524_288), Medium ClusterWide Accepted,
         "Largest write buffer the coordinator keeps for reuse.";
     "group.coordinator.rebalance.protocols" List = "classic,consumer,streams",
-        SomeOf(&["consumer", "classic", "share", "streams"]), Medium ReadOnly Used,
+        SomeOf(&["consumer", "classic", "share", "streams"]), Medium ReadOnly Accepted,
         "Group protocols that are switched on; deprecated in favour of feature versions.";
     "group.coordinator.threads" Int = "4", AtLeast(1), High ReadOnly Accepted,
         "Threads that run the group coordinator's partitions.";
-    "group.initial.rebalance.delay.ms" Int = "3000", Any, Medium ReadOnly Used,
+    "group.initial.rebalance.delay.ms" Int = "3000", Any, Medium ReadOnly Accepted,
         "How long the first rebalance of an empty classic group waits for more members.";
-    "group.max.session.timeout.ms" Int = "1800000", Any, Medium ReadOnly Used,
+    "group.max.session.timeout.ms" Int = "1800000", Any, Medium ReadOnly Accepted,
         "Longest session timeout a classic consumer may ask for.";
-    "group.max.size" Int = "2147483647", AtLeast(1), Medium ReadOnly Used,
+    "group.max.size" Int = "2147483647", AtLeast(1), Medium ReadOnly Accepted,
         "Most members of a classic group.";
-    "group.min.session.timeout.ms" Int = "6000", Any, Medium ReadOnly Used,
+    "group.min.session.timeout.ms" Int = "6000", Any, Medium ReadOnly Accepted,
         "Shortest session timeout a classic consumer may ask for.";
     "group.share.assignment.interval.ms" Int = "1000", AtLeast(0), Medium ClusterWide Accepted,
         "Shortest pause between two assignments of a share group.";
@@ -128,15 +128,15 @@ config_defs! { GROUP_COORDINATORS:
         "Standby copies of each stateful task.";
     "group.streams.session.timeout.ms" Int = "45000", AtLeast(1), Medium ReadOnly Accepted,
         "Silence after which a member of a streams group is removed.";
-    "offset.metadata.max.bytes" Int = "4096", Any, High ReadOnly Used,
+    "offset.metadata.max.bytes" Int = "4096", Any, High ReadOnly Accepted,
         "Longest metadata text a consumer may store with an offset.";
-    "offsets.commit.timeout.ms" Int = "5000", AtLeast(1), High ReadOnly Used,
+    "offsets.commit.timeout.ms" Int = "5000", AtLeast(1), High ReadOnly Accepted,
         "How long an offset commit waits for its replicas.";
     "offsets.load.buffer.size" Int = "5242880", AtLeast(1), High ReadOnly Accepted,
         "Buffer in bytes with which `__consumer_offsets` is read at load.";
-    "offsets.retention.check.interval.ms" Long = "600000", AtLeast(1), High ReadOnly Used,
+    "offsets.retention.check.interval.ms" Long = "600000", AtLeast(1), High ReadOnly Accepted,
         "How often offsets are checked for expiry.";
-    "offsets.retention.minutes" Int = "10080", AtLeast(1), High ReadOnly Used,
+    "offsets.retention.minutes" Int = "10080", AtLeast(1), High ReadOnly Accepted,
         "How long offsets are kept once their group is empty or no longer subscribed to the topic.";
     "offsets.topic.compression.codec" Int = "0", Any, High ReadOnly Accepted,
         "Codec number in which `__consumer_offsets` is written; 0 means none.";

@@ -40,7 +40,7 @@ config_defs! { KRAFT:
         "Pause before a failed request among controllers is sent again.";
     "controller.quorum.voters" List = "", Voters, High ReadOnly Used,
         "The fixed set of voters, as `id@host:port`; empty when the set is kept in the metadata log.";
-    "initial.broker.registration.timeout.ms" Int = "60000", Any, Medium ReadOnly Used,
+    "initial.broker.registration.timeout.ms" Int = "60000", Any, Medium ReadOnly Accepted,
         "How long a starting broker tries to register before it gives up.";
     "internal.metadata.delete.delay.millis" Long = "60000", Any, Low ReadOnly Accepted internal,
         "Pause before a removed metadata segment or snapshot is unlinked.";

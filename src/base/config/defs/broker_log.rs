@@ -22,7 +22,7 @@ config_defs! { LOG:
         "Pause of a cleaner thread that found nothing to clean.";
     "log.cleaner.dedupe.buffer.size" Long = "134217728", Any, Medium ClusterWide Accepted,
         "Memory for the key maps of all cleaner threads together, in bytes; more than 1 MiB for each.";
-    "log.cleaner.delete.retention.ms" Long = "86400000", AtLeast(0), Medium ClusterWide Used,
+    "log.cleaner.delete.retention.ms" Long = "86400000", AtLeast(0), Medium ClusterWide Accepted,
         "Default of the topic configuration `delete.retention.ms`.";
     "log.cleaner.enable" Boolean = "true", Any, Medium ReadOnly Accepted,
         "Switches compaction on or off; deprecated, and compacted topics need it.";
@@ -32,11 +32,11 @@ config_defs! { LOG:
         "Memory for the read and write buffers of all cleaner threads together, in bytes.";
     "log.cleaner.io.max.bytes.per.second" Double = "1.7976931348623157E308", Any, Medium ClusterWide Accepted,
         "Most bytes all cleaner threads together read and write in a second.";
-    "log.cleaner.max.compaction.lag.ms" Long = "9223372036854775807", AtLeast(1), Medium ClusterWide Used,
+    "log.cleaner.max.compaction.lag.ms" Long = "9223372036854775807", AtLeast(1), Medium ClusterWide Accepted,
         "Default of the topic configuration `max.compaction.lag.ms`.";
-    "log.cleaner.min.cleanable.ratio" Double = "0.5", BetweenDouble(0.0, 1.0), Medium ClusterWide Used,
+    "log.cleaner.min.cleanable.ratio" Double = "0.5", BetweenDouble(0.0, 1.0), Medium ClusterWide Accepted,
         "Default of the topic configuration `min.cleanable.dirty.ratio`.";
-    "log.cleaner.min.compaction.lag.ms" Long = "0", AtLeast(0), Medium ClusterWide Used,
+    "log.cleaner.min.compaction.lag.ms" Long = "0", AtLeast(0), Medium ClusterWide Accepted,
         "Default of the topic configuration `min.compaction.lag.ms`.";
     "log.cleaner.threads" Int = "1", AtLeast(0), Medium ClusterWide Accepted,
         "Number of threads that compact logs.";
@@ -57,13 +57,13 @@ config_defs! { LOG:
         "How often the offset up to which logs are known to be on disk is written down.";
     "log.flush.scheduler.interval.ms" Long = "9223372036854775807", Any, High ReadOnly Used,
         "How often the broker looks for logs that must be synced.";
-    "log.flush.start.offset.checkpoint.interval.ms" Int = "60000", AtLeast(0), High ReadOnly Used,
+    "log.flush.start.offset.checkpoint.interval.ms" Int = "60000", AtLeast(0), High ReadOnly Accepted,
         "How often the start offsets of the logs are written down.";
     "log.index.interval.bytes" Int = "4096", AtLeast(0), Medium ClusterWide Used,
         "Default of the topic configuration `index.interval.bytes`.";
     "log.index.size.max.bytes" Int = "10485760", AtLeast(4), Medium ClusterWide Used,
         "Default of the topic configuration `segment.index.bytes`.";
-    "log.initial.task.delay.ms" Long = "30000", AtLeast(0), Low ReadOnly Accepted internal,
+    "log.initial.task.delay.ms" Long = "30000", AtLeast(0), Low ReadOnly Used internal,
         "Delay of the first round of retention, flushing and checkpoints after a start.";
     "log.message.timestamp.after.max.ms" Long = "3600000", AtLeast(0), Medium ClusterWide Used,
         "Default of the topic configuration `message.timestamp.after.max.ms`.";
@@ -72,7 +72,7 @@ config_defs! { LOG:
     "log.message.timestamp.type" String = "CreateTime",
         OneOf(&["CreateTime", "LogAppendTime"]), Medium ClusterWide Used,
         "Default of the topic configuration `message.timestamp.type`.";
-    "log.preallocate" Boolean = "false", Any, Medium ClusterWide Used,
+    "log.preallocate" Boolean = "false", Any, Medium ClusterWide Accepted,
         "Default of the topic configuration `preallocate`.";
     "log.retention.bytes" Long = "-1", Any, High ClusterWide Used,
         "Default of the topic configuration `retention.bytes`.";

@@ -5,7 +5,7 @@
 use crate::config::def::config_defs;
 
 config_defs! { REPLICATION:
-    "auto.leader.rebalance.enable" Boolean = "true", Any, High ReadOnly Accepted,
+    "auto.leader.rebalance.enable" Boolean = "true", Any, High ReadOnly Used,
         "Give leadership back to preferred replicas from time to time.";
     "controller.socket.timeout.ms" Int = "30000", Any, Medium ReadOnly Accepted,
         "Socket timeout of the channel to the controller.";
@@ -18,7 +18,7 @@ config_defs! { REPLICATION:
         "How many finished fetches Kafka keeps before it purges them; Ottla has no purgatory.";
     "follower.fetch.last.tiered.offset.enable" Boolean = "false", Any, Medium ClusterWide Accepted,
         "With tiered storage, let a new follower begin at the last tiered offset.";
-    "leader.imbalance.check.interval.seconds" Long = "300", AtLeast(1), High ReadOnly Accepted,
+    "leader.imbalance.check.interval.seconds" Long = "300", AtLeast(1), High ReadOnly Used,
         "How often leaders are checked against the preferred replicas.";
     "num.replica.alter.log.dirs.threads" Int = null, Any, High ReadOnly Accepted,
         "Threads that move replicas between log dirs; one per log dir when not given.";
@@ -46,6 +46,6 @@ config_defs! { REPLICATION:
         "Receive buffer of a follower's socket.";
     "replica.socket.timeout.ms" Int = "30000", Any, High ReadOnly Accepted,
         "Socket timeout of a follower's fetch; at least `replica.fetch.wait.max.ms`.";
-    "unclean.leader.election.interval.ms" Long = "300000", AtLeast(1), Medium ReadOnly Accepted internal,
+    "unclean.leader.election.interval.ms" Long = "300000", AtLeast(1), Medium ReadOnly Used internal,
         "How often the controller looks for partitions that an unclean election could bring back.";
 }

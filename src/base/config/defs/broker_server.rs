@@ -115,7 +115,7 @@ config_defs! { SERVER:
         "Largest request accepted on a socket, in bytes.";
     "socket.send.buffer.bytes" Int = "102400", Any, High ReadOnly Used,
         "Send buffer of a client socket; -1 leaves the operating system's choice.";
-    "telemetry.max.bytes" Int = "1048576", AtLeast(1), Low ReadOnly Accepted,
+    "telemetry.max.bytes" Int = "1048576", AtLeast(1), Low ReadOnly Used,
         "Largest telemetry push accepted from a client, in bytes after compression.";
     "unstable.api.versions.enable" Boolean = "false", Any, High ReadOnly Accepted internal,
         "Offer API versions that are still being developed.";

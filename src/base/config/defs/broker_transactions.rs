@@ -9,14 +9,14 @@ config_defs! { TRANSACTIONS:
         "Longest pause between the broker's own tries to add a partition to a transaction.";
     "add.partitions.to.txn.retry.backoff.ms" Int = "20", AtLeast(1), High ReadOnly Accepted,
         "First pause between the broker's own tries to add a partition to a transaction.";
-    "producer.id.expiration.check.interval.ms" Int = "600000", AtLeast(1), Low ReadOnly Accepted internal,
+    "producer.id.expiration.check.interval.ms" Int = "600000", AtLeast(1), Low ReadOnly Used internal,
         "How often producer states are checked for expiry.";
     "producer.id.expiration.ms" Int = "86400000", AtLeast(1), Low ClusterWide Used,
         "Silence after which a partition forgets a producer's sequence numbers.";
     "transaction.abort.timed.out.transaction.cleanup.interval.ms" Int = "10000",
         AtLeast(1), Low ReadOnly Accepted,
         "How often the coordinator looks for transactions that have run out of time.";
-    "transaction.max.timeout.ms" Int = "900000", AtLeast(1), High ReadOnly Used,
+    "transaction.max.timeout.ms" Int = "900000", AtLeast(1), High ReadOnly Accepted,
         "Longest transaction timeout a producer may ask for.";
     "transaction.partition.verification.enable" Boolean = "true", Any, Low ClusterWide Accepted,
         "Check that a partition is part of a running transaction before transactional records are \
@@ -26,13 +26,13 @@ config_defs! { TRANSACTIONS:
         "How often the coordinator looks for transactional ids to forget.";
     "transaction.state.log.load.buffer.size" Int = "5242880", AtLeast(1), High ReadOnly Accepted,
         "Buffer in bytes with which the transaction log is read at load.";
-    "transaction.state.log.min.isr" Int = "2", AtLeast(1), High ReadOnly Accepted,
+    "transaction.state.log.min.isr" Int = "2", AtLeast(1), High ReadOnly Used,
         "`min.insync.replicas` of the transaction log.";
-    "transaction.state.log.num.partitions" Int = "50", AtLeast(1), High ReadOnly Accepted,
+    "transaction.state.log.num.partitions" Int = "50", AtLeast(1), High ReadOnly Used,
         "Partitions of the transaction log; must not be changed once it exists.";
-    "transaction.state.log.replication.factor" Short = "3", AtLeast(1), High ReadOnly Accepted,
+    "transaction.state.log.replication.factor" Short = "3", AtLeast(1), High ReadOnly Used,
         "Replication factor of the transaction log when it is created.";
-    "transaction.state.log.segment.bytes" Int = "104857600", AtLeast(1), High ReadOnly Accepted,
+    "transaction.state.log.segment.bytes" Int = "104857600", AtLeast(1), High ReadOnly Used,
         "Segment size of the transaction log.";
     "transaction.two.phase.commit.enable" Boolean = "false", Any, Low ReadOnly Accepted,
         "Let producers take part in two-phase commits, whose transactions never time out.";
