@@ -1,5 +1,6 @@
 //! A pass over the records of a batch that keeps nothing of them: what validation needs to know, and no memory per
-//! record. It reads from a stream, so that a compressed batch is never held in memory decompressed.
+//! record. It reads from a stream, so that a compressed batch is never held in memory decompressed. A record that lies whole
+//! in the stream's buffer, as nearly all do, is read from there in one go; one that is cut by the buffer's end, byte by byte.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -7,6 +8,7 @@ use std::io::BufRead;
 
 use super::BatchError;
 use super::compression::stream_error;
+use super::cursor::Cursor;
 
 /// What one record says about itself, still relative to its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,15 @@ impl<R: BufRead> Scanner<R> {
     }
 
     pub fn next_record(&mut self) -> Result<ScannedRecord, BatchError> {
+        let available = self.stream.fill_buf().map_err(|error| stream_error(&error))?;
+        if let Some((record, size)) = whole_record(available)? {
+            self.stream.consume(size);
+            return Ok(record);
+        }
+        self.cut_record()
+    }
+
+    fn cut_record(&mut self) -> Result<ScannedRecord, BatchError> {
         self.left = usize::MAX;
         let body_bytes = self.varint()?;
         self.left = usize::try_from(body_bytes).map_err(|_| BatchError::NegativeLength)?;
@@ -119,5 +130,76 @@ impl<R: BufRead> Scanner<R> {
             }
         }
         Err(BatchError::OverlongVarint)
+    }
+}
+
+/// The record at the start of `bytes` and its size; `None` if the bytes end before it does.
+fn whole_record(bytes: &[u8]) -> Result<Option<(ScannedRecord, usize)>, BatchError> {
+    let mut outer = Cursor::new(bytes);
+    // A length that does not end here, or never does, is for the slow way to tell.
+    let Ok(body_bytes) = outer.varint() else {
+        return Ok(None);
+    };
+    let body_bytes = usize::try_from(body_bytes).map_err(|_| BatchError::NegativeLength)?;
+    let Ok(body) = outer.take(body_bytes) else {
+        return Ok(None);
+    };
+    let record = record_body(Cursor::new(body)).map_err(|error| match error {
+        BatchError::Truncated => BatchError::RecordSize,
+        other => other,
+    })?;
+    Ok(Some((record, bytes.len() - outer.rest().len())))
+}
+
+fn record_body(mut body: Cursor<'_>) -> Result<ScannedRecord, BatchError> {
+    let _attributes = body.i8()?;
+    let timestamp_delta = body.varlong()?;
+    let offset_delta = body.varint()?;
+    let has_key = body.nullable_bytes()?.is_some();
+    body.nullable_bytes()?;
+    let header_count = usize::try_from(body.varint()?).map_err(|_| BatchError::BadCount)?;
+    if header_count > body.rest().len() {
+        return Err(BatchError::BadCount);
+    }
+    for _ in 0..header_count {
+        body.nullable_bytes()?.ok_or(BatchError::NullHeaderKey)?;
+        body.nullable_bytes()?;
+    }
+    if !body.is_empty() {
+        return Err(BatchError::RecordSize);
+    }
+    Ok(ScannedRecord {
+        timestamp_delta,
+        offset_delta,
+        has_key,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufReader;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn scan(stream: impl BufRead) -> Vec<Result<ScannedRecord, BatchError>> {
+        let mut scanner = Scanner::new(stream);
+        let mut found = Vec::new();
+        while found.last().is_none_or(Result::is_ok) && found.len() < 100 {
+            found.push(scanner.next_record());
+        }
+        found
+    }
+
+    proptest! {
+        /// However small the buffer, records and errors are the same.
+        #[test]
+        fn where_the_buffer_cuts_does_not_matter(
+            bytes in proptest::collection::vec(prop_oneof![0u8..12, any::<u8>()], 0..200),
+            capacity in 1usize..40,
+        ) {
+            prop_assert_eq!(scan(BufReader::with_capacity(capacity, bytes.as_slice())), scan(bytes.as_slice()));
+        }
     }
 }

@@ -6,7 +6,7 @@ use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
 pub(super) fn decoder(blob: &[u8]) -> impl BufRead + '_ {
-    BufReader::new(MultiGzDecoder::new(blob))
+    BufReader::with_capacity(super::BUFFER_BYTES, MultiGzDecoder::new(blob))
 }
 
 pub(super) fn encode(level: Option<i32>, from: &mut dyn BufRead) -> io::Result<Vec<u8>> {

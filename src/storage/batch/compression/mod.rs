@@ -17,6 +17,9 @@ use super::{BatchError, Codec};
 use limit::Limited;
 pub(crate) use lz4::repair_descriptor as repair_lz4_descriptor;
 
+/// Decompressed bytes that are looked at in one go.
+const BUFFER_BYTES: usize = 32 << 10;
+
 /// A codec and how hard it should try. `None` is the codec's default level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Compression {

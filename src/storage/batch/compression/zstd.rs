@@ -10,7 +10,7 @@ const LEVEL_DEFAULT: i32 = 3;
 pub(super) fn decoder(blob: &[u8]) -> io::Result<impl BufRead + '_> {
     let mut decoder = ::zstd::stream::read::Decoder::with_buffer(blob)?;
     decoder.window_log_max(WINDOW_LOG_MAX)?;
-    Ok(BufReader::new(decoder))
+    Ok(BufReader::with_capacity(super::BUFFER_BYTES, decoder))
 }
 
 pub(super) fn encode(level: Option<i32>, from: &mut dyn BufRead) -> io::Result<Vec<u8>> {
