@@ -52,6 +52,7 @@
 //! chooses the version decides what may be lost.
 
 mod field;
+pub mod json;
 mod reader;
 mod writer;
 
@@ -213,6 +214,23 @@ macro_rules! record_schema {
                     tagged.write(writer)?;
                 }
                 Ok(())
+            }
+        }
+
+        impl $crate::schema::json::Json for $name {
+            fn write_json(&self, out: &mut ::std::string::String, layout: $crate::schema::Layout) {
+                #[allow(unused_mut)]
+                let mut object = $crate::schema::json::JsonObject::begin(out);
+                let _layout = layout;
+                $(
+                    if $crate::record_schema!(@in_version layout $(, $versions)?) {
+                        let default: $type = $crate::record_schema!(@default $($default)?);
+                        if $crate::record_schema!(@tag $($tag)?).is_none() || self.$field != default {
+                            object.field(stringify!($field), &self.$field, _layout);
+                        }
+                    }
+                )*
+                object.end();
             }
         }
 
