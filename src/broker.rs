@@ -16,6 +16,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use ottla_base::config::{BrokerConfig, Effective, Listener, Settings};
 use ottla_base::{Clock, SystemClock, Uuid};
+use ottla_metadata::image::ConfigKind;
 use ottla_metadata::{Delta, Image, Problem};
 use ottla_storage::dirs::ClusterIdentity;
 use ottla_storage::{LogConfig, LogDirs, StorageError};
@@ -26,7 +27,7 @@ use tracing::{error, info};
 use crate::api::Node;
 use crate::api::data::FetchState;
 use crate::api::dispatch::Dispatch;
-use crate::net::Server;
+use crate::net::{ConnectionCount, Server};
 use crate::replica::ReplicaManager;
 use crate::runtime::assign_dirs::AssignDirs;
 use crate::runtime::controller_loop::{self, ControllerHandle, ControllerLoop};
@@ -115,7 +116,10 @@ impl Broker {
         })
         .await?;
         let node = assemble(&config, &clock, &log_dirs, replicas, &controller);
-        let controller_thread = controller_loop.start(publisher(&node), tokio::runtime::Handle::current())?;
+        let controller_thread = controller_loop.start(
+            publisher(&node, server.admission()),
+            tokio::runtime::Handle::current(),
+        )?;
         let lifecycle = register(&config, &bound, &log_dirs, controller, previous_broker_epoch).await?;
         let service: Arc<dyn Service> = Arc::new(Dispatch::new(node.clone()));
         server.serve(&service);
@@ -323,10 +327,20 @@ fn assemble(
 }
 
 /// Who hears of a change, in order: replicas, then requests, then coordinators.
-fn publisher(node: &Arc<Node>) -> Publisher {
+fn publisher(node: &Arc<Node>, connections: Arc<ConnectionCount>) -> Publisher {
     let (replicas, requests, groups) = (node.clone(), node.clone(), node.clone());
+    let limits = node.replicas.clone();
     Publisher::default()
         .then(move |image: &Arc<Image>, delta: &Delta| replicas.replicas.apply(image, delta))
+        .then(move |_: &Arc<Image>, delta: &Delta| {
+            if delta
+                .configs
+                .iter()
+                .any(|resource| resource.kind == ConfigKind::Broker)
+            {
+                connections.set_admission(net_limits::admission(limits.config().as_ref()));
+            }
+        })
         .then(move |image: &Arc<Image>, _: &Delta| requests.image.store(image.clone()))
         .then(move |image: &Arc<Image>, delta: &Delta| groups.groups.apply(image, delta, &groups.replicas))
         .then(AssignDirs {

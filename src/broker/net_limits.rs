@@ -6,20 +6,28 @@ use std::time::Duration;
 
 use ottla_base::config::{BrokerConfig, Settings};
 
-use crate::net::NetLimits;
+use crate::net::{Admission, NetLimits};
 
 pub(super) fn of(config: &BrokerConfig) -> NetLimits {
     let count = |key: &str| usize::try_from(config.i32(key)).unwrap_or(usize::MAX);
     NetLimits {
         request_bytes_max: count("socket.request.max.bytes"),
-        connections_max: count("max.connections"),
-        connections_per_ip_max: count("max.connections.per.ip"),
-        connections_per_ip_overrides: overrides(config),
+        admission: admission(config),
         idle_max: idle_max(config.i64("connections.max.idle.ms")),
         send_buffer_bytes: buffer_bytes(config, "socket.send.buffer.bytes"),
         receive_buffer_bytes: buffer_bytes(config, "socket.receive.buffer.bytes"),
         listen_backlog: config.i32("socket.listen.backlog.size"),
         ..NetLimits::default()
+    }
+}
+
+/// The limits that are dynamic.
+pub(super) fn admission(config: &impl Settings) -> Admission {
+    let count = |key: &str| usize::try_from(config.i32(key)).unwrap_or(usize::MAX);
+    Admission {
+        connections_max: count("max.connections"),
+        connections_per_ip_max: count("max.connections.per.ip"),
+        connections_per_ip_overrides: overrides(config),
     }
 }
 
@@ -37,8 +45,10 @@ fn idle_max(ms: i64) -> Duration {
 }
 
 /// `host:count,host:count`. Names are not looked up: a connection has an address.
-fn overrides(config: &BrokerConfig) -> HashMap<IpAddr, usize> {
-    let text = config.string("max.connections.per.ip.overrides").unwrap_or_default();
+fn overrides(config: &impl Settings) -> HashMap<IpAddr, usize> {
+    let text = config
+        .string("max.connections.per.ip.overrides")
+        .unwrap_or_default();
     let entries = text.split(',').filter_map(|entry| {
         let (host, count) = entry.trim().rsplit_once(':')?;
         Some((host.trim_matches(['[', ']']).parse().ok()?, count.parse().ok()?))

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 /// Bounds of every connection. Kafka's keys where Kafka has one; the deadlines are ours (Kafka waits ten minutes).
@@ -12,12 +13,8 @@ use parking_lot::Mutex;
 pub struct NetLimits {
     /// `socket.request.max.bytes`
     pub request_bytes_max: usize,
-    /// `max.connections`
-    pub connections_max: usize,
-    /// `max.connections.per.ip`
-    pub connections_per_ip_max: usize,
-    /// `max.connections.per.ip.overrides`
-    pub connections_per_ip_overrides: HashMap<IpAddr, usize>,
+    /// How many connections there may be, at the start.
+    pub admission: Admission,
     /// `connections.max.idle.ms`
     pub idle_max: Duration,
     /// A connection that has not sent one whole frame by then is no Kafka client.
@@ -43,9 +40,7 @@ impl Default for NetLimits {
     fn default() -> Self {
         Self {
             request_bytes_max: 104_857_600,
-            connections_max: usize::MAX,
-            connections_per_ip_max: usize::MAX,
-            connections_per_ip_overrides: HashMap::new(),
+            admission: Admission::default(),
             idle_max: Duration::from_secs(600),
             first_frame_max: Duration::from_secs(10),
             started_frame_max: Duration::from_secs(30),
@@ -60,10 +55,32 @@ impl Default for NetLimits {
     }
 }
 
+/// The limits that may change while connections come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// `max.connections`
+    pub connections_max: usize,
+    /// `max.connections.per.ip`
+    pub connections_per_ip_max: usize,
+    /// `max.connections.per.ip.overrides`
+    pub connections_per_ip_overrides: HashMap<IpAddr, usize>,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self {
+            connections_max: usize::MAX,
+            connections_per_ip_max: usize::MAX,
+            connections_per_ip_overrides: HashMap::new(),
+        }
+    }
+}
+
 /// Counts the open connections of all listeners, in all and per address.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ConnectionCount {
     by_ip: Mutex<HashMap<IpAddr, usize>>,
+    admission: ArcSwap<Admission>,
 }
 
 /// One place among the open connections, given back when dropped.
@@ -74,8 +91,21 @@ pub struct ConnectionPermit {
 }
 
 impl ConnectionCount {
+    pub fn new(admission: Admission) -> Self {
+        Self {
+            by_ip: Mutex::default(),
+            admission: ArcSwap::from_pointee(admission),
+        }
+    }
+
+    /// Counts from the next connection on; those that are open stay.
+    pub fn set_admission(&self, admission: Admission) {
+        self.admission.store(Arc::new(admission));
+    }
+
     /// A place for one more connection from `ip`, or the sentence that says which limit it would break.
-    pub fn admit(self: &Arc<Self>, ip: IpAddr, limits: &NetLimits) -> Result<ConnectionPermit, String> {
+    pub fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<ConnectionPermit, String> {
+        let limits = self.admission.load();
         let ip = ip.to_canonical();
         let mut by_ip = self.by_ip.lock();
         let open: usize = by_ip.values().sum();
@@ -118,29 +148,23 @@ mod tests {
 
     #[test]
     fn a_place_is_counted_until_it_is_dropped() {
-        let count = Arc::new(ConnectionCount::default());
-        let limits = NetLimits {
+        let count = Arc::new(ConnectionCount::new(Admission {
             connections_max: 3,
             connections_per_ip_max: 2,
-            ..NetLimits::default()
-        };
+            ..Admission::default()
+        }));
         let (one, two) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
-        let first = count.admit(one, &limits).unwrap();
-        let _second = count.admit(one, &limits).unwrap();
-        assert!(
-            count
-                .admit(one, &limits)
-                .unwrap_err()
-                .contains("max.connections.per.ip")
-        );
-        let _third = count.admit(two, &limits).unwrap();
-        assert!(
-            count
-                .admit(two, &limits)
-                .unwrap_err()
-                .contains("max.connections is 3")
-        );
+        let first = count.admit(one).unwrap();
+        let _second = count.admit(one).unwrap();
+        assert!(count.admit(one).unwrap_err().contains("max.connections.per.ip"));
+        let _third = count.admit(two).unwrap();
+        assert!(count.admit(two).unwrap_err().contains("max.connections is 3"));
         drop(first);
-        assert!(count.admit(one, &limits).is_ok());
+        assert!(count.admit(one).is_ok());
+        count.set_admission(Admission {
+            connections_max: 2,
+            ..Admission::default()
+        });
+        assert!(count.admit(one).unwrap_err().contains("max.connections is 2"));
     }
 }

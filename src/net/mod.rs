@@ -10,7 +10,7 @@ pub mod limits;
 pub mod outbound;
 pub mod server;
 
-pub use limits::NetLimits;
+pub use limits::{Admission, ConnectionCount, NetLimits};
 pub use server::Server;
 
 #[cfg(test)]

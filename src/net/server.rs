@@ -34,8 +34,8 @@ impl Server {
     pub fn new(limits: NetLimits) -> Self {
         Self {
             bound: Vec::new(),
+            count: Arc::new(ConnectionCount::new(limits.admission.clone())),
             limits: Arc::new(limits),
-            count: Arc::default(),
             stop: watch::Sender::new(false),
             tasks: JoinSet::new(),
         }
@@ -80,6 +80,11 @@ impl Server {
             };
             self.tasks.spawn(acceptor.run(socket));
         }
+    }
+
+    /// Where the limits on connections can be changed while the server runs.
+    pub fn admission(&self) -> Arc<ConnectionCount> {
+        self.count.clone()
     }
 
     /// Connections that are open now.
@@ -127,7 +132,7 @@ impl Acceptor {
     }
 
     fn admit(&self, stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
-        let permit = match self.count.admit(peer.ip(), &self.limits) {
+        let permit = match self.count.admit(peer.ip()) {
             Ok(permit) => permit,
             Err(limit) => {
                 warn!(%peer, listener = %self.listener.name, "connection refused: {limit}");

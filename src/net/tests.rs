@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use super::{NetLimits, Server};
+use super::{Admission, NetLimits, Server};
 use crate::wire::Body;
 use crate::wire::service::{Answer, ConnectionInfo, Pending, Service};
 
@@ -380,7 +380,10 @@ async fn a_throttled_connection_is_answered_first_and_read_later() {
 #[tokio::test]
 async fn too_many_connections_are_refused() {
     let node = node(NetLimits {
-        connections_per_ip_max: 2,
+        admission: Admission {
+            connections_per_ip_max: 2,
+            ..Admission::default()
+        },
         ..NetLimits::default()
     })
     .await;
