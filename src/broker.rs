@@ -164,7 +164,6 @@ impl Broker {
         self.server.shutdown().await;
         self.janitor.stop().await;
         self.node.groups.close();
-        self.node.groups.close();
         self.node.controller.stop().await;
         let (log_dirs, epoch) = (self.log_dirs, self.lifecycle.epoch());
         let controller_thread = self.controller_thread;

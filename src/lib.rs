@@ -33,6 +33,8 @@
 //! `ottla_coordinator`, `ottla_security`. `docs/architecture.md` says who may know whom, and `tests/tidy.rs` holds them to it.
 
 pub mod api;
+pub mod broker;
+pub mod cli;
 pub mod net;
 pub mod replica;
 pub mod runtime;
