@@ -27,12 +27,14 @@ impl<'a> Cursor<'a> {
         self.rest.is_empty()
     }
 
+    #[inline]
     pub fn take(&mut self, len: usize) -> Result<&'a [u8], BatchError> {
         let (taken, rest) = self.rest.split_at_checked(len).ok_or(BatchError::Truncated)?;
         self.rest = rest;
         Ok(taken)
     }
 
+    #[inline]
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], BatchError> {
         let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or(BatchError::Truncated)?;
         self.rest = rest;
@@ -60,6 +62,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A zigzag varint of at most five bytes.
+    #[inline]
     pub fn varint(&mut self) -> Result<i32, BatchError> {
         let raw = self.base128(VARINT_BYTES_MAX)?;
         let raw = raw as u32;
@@ -67,6 +70,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A zigzag varint of at most ten bytes.
+    #[inline]
     pub fn varlong(&mut self) -> Result<i64, BatchError> {
         let raw = self.base128(VARLONG_BYTES_MAX)?;
         Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
@@ -78,7 +82,19 @@ impl<'a> Cursor<'a> {
     }
 
     /// Bits beyond the integer's width are dropped, as the JVM's shift drops them; only the length is limited.
+    #[inline]
     fn base128(&mut self, bytes_max: u32) -> Result<u64, BatchError> {
+        // Most lengths and deltas are one byte.
+        if let Some((byte, rest)) = self.rest.split_first()
+            && byte & 0x80 == 0
+        {
+            self.rest = rest;
+            return Ok(u64::from(*byte));
+        }
+        self.long_base128(bytes_max)
+    }
+
+    fn long_base128(&mut self, bytes_max: u32) -> Result<u64, BatchError> {
         let mut value = 0u64;
         for i in 0..bytes_max {
             let (byte, rest) = self.rest.split_first().ok_or(BatchError::Truncated)?;
@@ -92,6 +108,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A varint length and that many bytes. Writers say null by −1; Kafka reads every negative length so.
+    #[inline]
     pub fn nullable_bytes(&mut self) -> Result<Option<&'a [u8]>, BatchError> {
         match usize::try_from(self.varint()?) {
             Ok(len) => self.take(len).map(Some),
