@@ -11,7 +11,7 @@ use ottla_metadata::Problem;
 use ottla_metadata::controller::{Heartbeat, HeartbeatReply, RegisterBroker};
 use ottla_metadata::image::Endpoint;
 use ottla_storage::dirs::LogDir;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::controller_loop::{ControllerHandle, supported_features};
 
@@ -111,16 +111,19 @@ impl BrokerLifecycle {
         Ok(())
     }
 
-    /// Sends heartbeats until it is dropped.
+    /// Sends heartbeats until it is dropped. An answer that is late (it comes behind the publication of all that was written
+    /// before) does not hold up the next heartbeat, or a busy node would look like a dead one.
     pub async fn keep_alive(&self) {
-        let mut interval = tokio::time::interval(Duration::from_millis(self.identity.heartbeat_interval_ms));
+        let every = Duration::from_millis(self.identity.heartbeat_interval_ms);
+        let mut interval = tokio::time::interval(every);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
-            match self.heartbeat(false, false).await {
-                Ok(HeartbeatReply { is_fenced: false, .. }) => {}
-                Ok(_) => warn!("this broker is fenced"),
-                Err(problem) => warn!(%problem, "the heartbeat was refused"),
+            match tokio::time::timeout(every, self.heartbeat(false, false)).await {
+                Ok(Ok(HeartbeatReply { is_fenced: false, .. })) => {}
+                Ok(Ok(_)) => warn!("this broker is fenced"),
+                Ok(Err(problem)) => warn!(%problem, "the heartbeat was refused"),
+                Err(_) => debug!("the node is busy with changes of the metadata"),
             }
         }
     }

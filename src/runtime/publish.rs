@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ottla_metadata::{Delta, Image};
 
-/// A room that acts on changes of the cluster. It is called on the controller's thread and may block for short
+/// A room that acts on changes of the cluster. It is called on a thread of its own and may block for short
 /// work on disk; it must never wait for the controller.
 pub trait Subscriber: Send {
     fn apply(&mut self, image: &Arc<Image>, delta: &Delta);

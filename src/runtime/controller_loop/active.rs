@@ -16,10 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use super::election::bootstrap_records;
+use super::publishing::{Publication, Publishing};
 use super::snapshots::Snapshots;
 use super::{Command, Job, OpenError, Options, Reply};
 use crate::runtime::metadata_log::store::{Loaded, MetadataLog, MetadataLogError, apply_control};
-use crate::runtime::publish::Publisher;
 
 /// Records of one batch; what needs more is a metadata transaction of several batches.
 const RECORDS_PER_BATCH_MAX: usize = 10_000;
@@ -155,24 +155,28 @@ impl Active {
     pub(super) fn run(
         mut self,
         commands: &mut mpsc::Receiver<Command>,
-        mut publisher: Publisher,
+        publishing: Publishing,
         runtime: &tokio::runtime::Handle,
     ) {
         let image = self.image();
         self.replay.take_delta();
-        publisher.publish(&image, &ottla_metadata::Delta::of_everything(&image));
+        let everything = ottla_metadata::Delta::of_everything(&image);
+        publishing.publish(Publication {
+            news: Some((image, everything)),
+            replies: Vec::new(),
+        });
         loop {
             let wait = Duration::from_millis(self.wait_ms());
             let received = runtime.block_on(async { tokio::time::timeout(wait, commands.recv()).await });
             let first = match received {
                 Ok(Some(command)) => Some(command),
                 // Every handle is gone: nobody can ask for anything any more.
-                Ok(None) => return self.close(None),
+                Ok(None) => return self.close(publishing, None),
                 Err(_) => None,
             };
-            match self.round(first, commands, &mut publisher) {
+            match self.round(first, commands, &publishing) {
                 Ok(None) => {}
-                Ok(Some(stopped)) => return self.close(Some(stopped)),
+                Ok(Some(stopped)) => return self.close(publishing, Some(stopped)),
                 Err(error) => {
                     error!(%error, "the metadata log failed: the controller stops");
                     return;
@@ -186,7 +190,7 @@ impl Active {
         &mut self,
         first: Option<Command>,
         commands: &mut mpsc::Receiver<Command>,
-        publisher: &mut Publisher,
+        publishing: &Publishing,
     ) -> Result<Option<oneshot::Sender<()>>, MetadataLogError> {
         let before = self.replay.image().offset;
         let mut replies = Vec::new();
@@ -206,14 +210,15 @@ impl Active {
             };
         }
         self.do_chores()?;
+        let mut news = None;
         if self.replay.image().offset != before {
             self.log.commit()?;
-            self.publish(publisher);
+            news = Some((self.image(), self.replay.take_delta()));
         }
-        for (reply, result) in replies {
-            reply(result);
+        if news.is_some() || !replies.is_empty() {
+            publishing.publish(Publication { news, replies });
         }
-        self.write_no_op_if_idle(publisher)?;
+        self.write_no_op_if_idle(publishing)?;
         self.snapshots
             .maintain(&self.log, &self.replay, self.clock.now_ms());
         Ok(stop)
@@ -304,20 +309,19 @@ impl Active {
     }
 
     /// Every node sees by it that it keeps up. It is the one record that needs no fsync.
-    fn write_no_op_if_idle(&mut self, publisher: &mut Publisher) -> Result<(), MetadataLogError> {
+    fn write_no_op_if_idle(&mut self, publishing: &Publishing) -> Result<(), MetadataLogError> {
         let now_ms = self.clock.now_ms();
         if self.idle_ms <= 0 || now_ms - self.last_append_ms < self.idle_ms {
             return Ok(());
         }
         self.append(&[NoOpRecord {}.into()], now_ms)?;
         self.log.commit_in_memory();
-        self.publish(publisher);
+        let news = Some((self.image(), self.replay.take_delta()));
+        publishing.publish(Publication {
+            news,
+            replies: Vec::new(),
+        });
         Ok(())
-    }
-
-    fn publish(&mut self, publisher: &mut Publisher) {
-        let delta = self.replay.take_delta();
-        publisher.publish(&self.image(), &delta);
     }
 
     fn note_append(&mut self, size_bytes: u64, now_ms: i64) {
@@ -334,7 +338,8 @@ impl Active {
         u64::try_from(wait_ms.clamp(1, FENCING_INTERVAL_MS)).unwrap_or(1)
     }
 
-    fn close(mut self, stopped: Option<oneshot::Sender<()>>) {
+    fn close(mut self, publishing: Publishing, stopped: Option<oneshot::Sender<()>>) {
+        publishing.finish();
         self.snapshots.wait();
         if let Err(error) = self.log.commit().and_then(|()| self.log.close()) {
             error!(%error, "the metadata log could not be closed");

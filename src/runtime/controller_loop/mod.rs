@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! handlers -> ControllerHandle::write(closure) -> queue -> closure(&mut Controller, &Image, now) -> records, response
-//!          -> append -> (more that is queued) -> one fsync = commit -> publish the new image -> responses
+//!          -> append -> (more that is queued) -> one fsync = commit -> [publish thread: the new image -> responses]
 //! ```
 //! All that is queued when the thread comes round shares one fsync. Each closure sees the image with everything before it, the
 //! records that are not committed yet included, so that operations never trample on one another; a response goes out only
@@ -11,6 +11,7 @@
 
 mod active;
 mod election;
+mod publishing;
 mod snapshots;
 #[cfg(test)]
 mod tests;
@@ -187,8 +188,9 @@ impl ControllerLoop {
         runtime: tokio::runtime::Handle,
     ) -> std::io::Result<JoinHandle<()>> {
         let Self { active, mut commands } = self;
+        let publishing = publishing::Publishing::start(publisher)?;
         std::thread::Builder::new()
             .name("controller".into())
-            .spawn(move || active.run(&mut commands, publisher, &runtime))
+            .spawn(move || active.run(&mut commands, publishing, &runtime))
     }
 }
