@@ -334,3 +334,29 @@ fn resources_that_have_configurations_are_listed() {
     );
     assert_eq!(list(&mut client, 1, vec![99]).0, UNSUPPORTED_VERSION);
 }
+
+#[test]
+fn limits_on_connections_change_while_the_node_runs() {
+    let mut node = Node::start();
+    let mut client = node.client();
+    assert_eq!(
+        alter(&mut client, BROKER, "", &[("max.connections", SET, "2")], false).0,
+        0
+    );
+    let mut second = node.client();
+    assert_eq!(describe(&mut second, BROKER, "1").error_code, 0);
+    assert!(node.client().is_closed(), "a third is too many");
+    assert_eq!(
+        alter(&mut client, BROKER, "", &[("max.connections", SET, "3")], false).0,
+        0
+    );
+    assert_eq!(describe(&mut node.client(), BROKER, "1").error_code, 0);
+    drop((client, second));
+    node.restart();
+    let mut client = node.client();
+    let limit = value(&mut client, BROKER, "1", "max.connections");
+    assert_eq!(
+        (limit.value.as_deref(), limit.config_source),
+        (Some("3"), DYNAMIC_DEFAULT_BROKER)
+    );
+}
