@@ -19,7 +19,7 @@ use ottla_base::{Clock, SystemClock, Uuid};
 use ottla_metadata::image::ConfigKind;
 use ottla_metadata::{Delta, Image, Problem};
 use ottla_storage::dirs::ClusterIdentity;
-use ottla_storage::{LogConfig, LogDirs, StorageError};
+use ottla_storage::{LogDirs, StorageError};
 use thiserror::Error;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{error, info};
@@ -34,6 +34,7 @@ use crate::runtime::controller_loop::{self, ControllerHandle, ControllerLoop};
 use crate::runtime::format::BOOTSTRAP_FILE;
 use crate::runtime::janitor::{Intervals, Janitor};
 use crate::runtime::lifecycle::{BrokerLifecycle, Identity, previous_broker_epoch};
+use crate::runtime::metadata_log::store::log_config;
 use crate::runtime::producer_ids::ProducerIds;
 use crate::runtime::publish::Publisher;
 use crate::runtime::{GroupCoordinator, GroupOptions};
@@ -277,13 +278,8 @@ fn open_controller(
 ) -> Result<(ControllerLoop, ControllerHandle), BrokerError> {
     let first = dirs.dirs().first();
     let first = first.ok_or_else(|| BrokerError::Unsupported("metadata.log.dir is not there".to_owned()))?;
-    let log_config = LogConfig {
-        segment_bytes: config.i32("metadata.log.segment.bytes"),
-        segment_ms: config.i64("metadata.log.segment.ms"),
-        ..LogConfig::default()
-    };
     let options = controller_loop::Options {
-        log: dirs.open_metadata_log(Arc::new(log_config), clock.now_ms())?,
+        log: dirs.open_metadata_log(Arc::new(log_config(&config)), clock.now_ms())?,
         directory_id: first.id(),
         bootstrap: first.path().join(BOOTSTRAP_FILE),
         endpoints,

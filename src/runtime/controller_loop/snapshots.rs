@@ -187,3 +187,94 @@ fn modified_ms(path: &Path) -> i64 {
         .and_then(|age| i64::try_from(age.as_millis()).ok())
         .unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ottla_metadata::records::{FeatureLevelRecord, NoOpRecord};
+    use ottla_metadata::{MetadataVersion, Record};
+    use ottla_storage::dirs::{ClusterIdentity, MetaProperties, new_directory_id};
+    use ottla_storage::vfs::Disk;
+    use ottla_storage::{LogConfig, LogDirs};
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        bytes_between: 1000,
+        interval_ms: 0,
+        retention_bytes: 6000,
+        retention_ms: -1,
+    };
+
+    fn formatted(dir: &Path) {
+        let meta = MetaProperties {
+            identity: ClusterIdentity {
+                cluster_id: "c".into(),
+                node_id: 1,
+            },
+            directory_id: new_directory_id(),
+        };
+        meta.write(&Disk::new(dir)).unwrap();
+    }
+
+    fn open(dir: &Path) -> (LogDirs, MetadataLog, Loaded) {
+        let dirs = LogDirs::open(&[dir.to_owned()], None).unwrap();
+        let small = LogConfig {
+            segment_bytes: 2000,
+            retention_ms: -1,
+            cleanup_delete: false,
+            ..LogConfig::default()
+        };
+        let log = dirs.open_metadata_log(Arc::new(small), 0).unwrap();
+        let (log, loaded) = MetadataLog::open(log).unwrap();
+        (dirs, log, loaded)
+    }
+
+    #[test]
+    fn old_snapshots_go_and_take_the_log_before_the_kept_one_with_them() {
+        let dir = tempfile::tempdir().unwrap();
+        formatted(dir.path());
+        let (dirs, log, loaded) = open(dir.path());
+        let mut snapshots = Snapshots {
+            dir: log.dir().to_owned(),
+            limits: LIMITS,
+            bytes_since: 0,
+            last_ms: 0,
+            last_timestamp_ms: 0,
+            end_offset: 0,
+            writing: None,
+        };
+        let mut replay = loaded.replay;
+        let mut append = |record: Record, snapshots: &mut Snapshots| {
+            let appended = log
+                .append(std::slice::from_ref(&record), MetadataVersion::LATEST, 1, 0)
+                .unwrap();
+            replay.apply(&record, appended.first_offset, 1).unwrap();
+            snapshots.note_append(appended.size_bytes, 0);
+            snapshots.maintain(&log, &replay, 0);
+            snapshots.wait();
+        };
+        let name = "metadata.version".to_owned();
+        append(
+            FeatureLevelRecord {
+                name,
+                feature_level: 30,
+            }
+            .into(),
+            &mut snapshots,
+        );
+        for _ in 0..200 {
+            append(NoOpRecord {}.into(), &mut snapshots);
+        }
+        assert!(log.snapshots().unwrap().len() > 5);
+        snapshots.clean(&log, 0);
+        let kept = log.snapshots().unwrap();
+        let oldest = kept.first().unwrap().0.end_offset;
+        assert!(oldest > 0 && log.log().log_start_offset() == oldest);
+        let before = replay.image().clone();
+        drop((dirs, log));
+        let (_dirs, _log, loaded) = open(dir.path());
+        assert_eq!(*loaded.replay.image(), before);
+    }
+}

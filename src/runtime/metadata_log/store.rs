@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ottla_base::FileSlice;
+use ottla_base::config::{BrokerConfig, Settings as _};
 use ottla_metadata::image::{ImageError, Voter as ImageVoter};
 use ottla_metadata::{Image, MetadataVersion, Record, RecordError, Replay};
 use ottla_storage::batch::control::{ControlRecord, Voter, control_batch};
 use ottla_storage::batch::{BatchError, BatchOptions, ValidBatch};
-use ottla_storage::{AppendError, AppendOrigin, Log, ReadBound, ReadError, StorageError};
+use ottla_storage::{AppendError, AppendOrigin, Log, LogConfig, ReadBound, ReadError, StorageError};
 use thiserror::Error;
 
 use super::batches::{BATCH_BYTES_MAX, Entry, MetadataBatchError, data_batch, decode_first};
@@ -53,6 +54,19 @@ pub enum MetadataLogError {
 impl From<BatchError> for MetadataLogError {
     fn from(error: BatchError) -> Self {
         Self::Batch(error.into())
+    }
+}
+
+/// How the metadata log is kept: no age and no size removes a segment, only a snapshot that makes it superfluous.
+pub fn log_config(config: &BrokerConfig) -> LogConfig {
+    LogConfig {
+        segment_bytes: config.i32("metadata.log.segment.bytes"),
+        segment_ms: config.i64("metadata.log.segment.ms"),
+        retention_ms: -1,
+        retention_bytes: -1,
+        cleanup_delete: false,
+        max_message_bytes: i32::try_from(BATCH_BYTES_MAX).unwrap_or(i32::MAX),
+        ..LogConfig::default()
     }
 }
 
