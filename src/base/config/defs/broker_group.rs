@@ -45,13 +45,13 @@ config_defs! { GROUP_COORDINATORS:
         "Group protocols that are switched on; deprecated in favour of feature versions.";
     "group.coordinator.threads" Int = "4", AtLeast(1), High ReadOnly Accepted,
         "Threads that run the group coordinator's partitions.";
-    "group.initial.rebalance.delay.ms" Int = "3000", Any, Medium ReadOnly Accepted,
+    "group.initial.rebalance.delay.ms" Int = "3000", Any, Medium ReadOnly Used,
         "How long the first rebalance of an empty classic group waits for more members.";
-    "group.max.session.timeout.ms" Int = "1800000", Any, Medium ReadOnly Accepted,
+    "group.max.session.timeout.ms" Int = "1800000", Any, Medium ReadOnly Used,
         "Longest session timeout a classic consumer may ask for.";
-    "group.max.size" Int = "2147483647", AtLeast(1), Medium ReadOnly Accepted,
+    "group.max.size" Int = "2147483647", AtLeast(1), Medium ReadOnly Used,
         "Most members of a classic group.";
-    "group.min.session.timeout.ms" Int = "6000", Any, Medium ReadOnly Accepted,
+    "group.min.session.timeout.ms" Int = "6000", Any, Medium ReadOnly Used,
         "Shortest session timeout a classic consumer may ask for.";
     "group.share.assignment.interval.ms" Int = "1000", AtLeast(0), Medium ClusterWide Accepted,
         "Shortest pause between two assignments of a share group.";
@@ -128,17 +128,17 @@ config_defs! { GROUP_COORDINATORS:
         "Standby copies of each stateful task.";
     "group.streams.session.timeout.ms" Int = "45000", AtLeast(1), Medium ReadOnly Accepted,
         "Silence after which a member of a streams group is removed.";
-    "offset.metadata.max.bytes" Int = "4096", Any, High ReadOnly Accepted,
+    "offset.metadata.max.bytes" Int = "4096", Any, High ReadOnly Used,
         "Longest metadata text a consumer may store with an offset.";
-    "offsets.commit.timeout.ms" Int = "5000", AtLeast(1), High ReadOnly Accepted,
+    "offsets.commit.timeout.ms" Int = "5000", AtLeast(1), High ReadOnly Used,
         "How long an offset commit waits for its replicas.";
-    "offsets.load.buffer.size" Int = "5242880", AtLeast(1), High ReadOnly Accepted,
+    "offsets.load.buffer.size" Int = "5242880", AtLeast(1), High ReadOnly Used,
         "Buffer in bytes with which `__consumer_offsets` is read at load.";
-    "offsets.retention.check.interval.ms" Long = "600000", AtLeast(1), High ReadOnly Accepted,
+    "offsets.retention.check.interval.ms" Long = "600000", AtLeast(1), High ReadOnly Used,
         "How often offsets are checked for expiry.";
-    "offsets.retention.minutes" Int = "10080", AtLeast(1), High ReadOnly Accepted,
+    "offsets.retention.minutes" Int = "10080", AtLeast(1), High ReadOnly Used,
         "How long offsets are kept once their group is empty or no longer subscribed to the topic.";
-    "offsets.topic.compression.codec" Int = "0", Any, High ReadOnly Accepted,
+    "offsets.topic.compression.codec" Int = "0", Any, High ReadOnly Used,
         "Codec number in which `__consumer_offsets` is written; 0 means none.";
     "offsets.topic.num.partitions" Int = "50", AtLeast(1), High ReadOnly Used,
         "Partitions of `__consumer_offsets`; must not be changed once it exists.";
