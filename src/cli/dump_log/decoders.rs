@@ -1,6 +1,8 @@
 //! How keys and values are printed: as text or numbers, or as the records of an internal topic, in JSON.
 
 use bytes::Bytes;
+use ottla_coordinator::records::transaction::TransactionRecord;
+use ottla_coordinator::records::{self as group_records, RecordError};
 use ottla_storage::batch::Record;
 
 use super::{Dump, DumpLog};
@@ -58,9 +60,53 @@ impl Decoder {
 impl Dump<'_> {
     /// Key and value as they are printed; `None` leaves one out.
     pub(super) fn contents(&self, record: &Record) -> (Option<String>, Option<String>) {
+        let options = self.options;
+        if options.offsets_decoder {
+            return coordinator_record(record, |key, value| {
+                let version = value.map_or(Ok(0), group_records::value_version)?;
+                Ok(group_records::Record::decode(key, value)?.to_json(version))
+            });
+        }
+        if options.transaction_log_decoder {
+            return coordinator_record(record, |key, value| {
+                let version = value.map_or(Ok(0), group_records::value_version)?;
+                Ok(TransactionRecord::decode(key, value)?.to_json(version))
+            });
+        }
+        if options.cluster_metadata_decoder {
+            return (None, Some(metadata_record(record)));
+        }
         let print = |decoder: Decoder, bytes: &Option<Bytes>| bytes.as_deref().map(|b| decoder.print(b));
         (print(self.keys, &record.key), print(self.values, &record.value))
     }
+}
+
+/// A record of a coordinator's topic. One that cannot be read is named where its key would stand, and passed over.
+fn coordinator_record(
+    record: &Record,
+    decode: impl FnOnce(&[u8], Option<&[u8]>) -> Result<(String, Option<String>), RecordError>,
+) -> (Option<String>, Option<String>) {
+    let offset = record.offset;
+    let decoded = match record.key.as_deref() {
+        None => Err(RecordError::NoKey),
+        Some(key) => decode(key, record.value.as_deref()),
+    };
+    match decoded {
+        Ok((key, value)) => (Some(key), Some(value.unwrap_or_else(|| "<DELETE>".to_owned()))),
+        Err(RecordError::UnknownType(kind)) => (
+            Some(format!(
+                "Unknown record type {kind} at offset {offset}, skipping."
+            )),
+            None,
+        ),
+        Err(error) => (Some(format!("Error at offset {offset}, skipping. {error}")), None),
+    }
+}
+
+fn metadata_record(record: &Record) -> String {
+    let value = record.value.as_deref().unwrap_or_default();
+    ottla_metadata::records::Record::value_to_json(value)
+        .unwrap_or_else(|error| format!("Error at {}, skipping. {error}", record.offset))
 }
 
 /// Text as a JSON string.

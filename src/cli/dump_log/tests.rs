@@ -80,6 +80,29 @@ fn records_without_metadata() {
 }
 
 #[test]
+fn internal_topics_in_json() {
+    let cases: [(&str, fn(&mut DumpLog)); 3] = [
+        ("metadata", |options| options.cluster_metadata_decoder = true),
+        ("groups", |options| options.offsets_decoder = true),
+        ("transactions", |options| options.transaction_log_decoder = true),
+    ];
+    for (name, choose) in cases {
+        let log = golden("decoders").join(name).join("00000000000000000000.log");
+        let mut options = options(vec![log]);
+        choose(&mut options);
+        let found = dump(options);
+        let found: Vec<&str> = found.lines().skip(2).map(str::trim_end).collect();
+        let expected = std::fs::read_to_string(golden("decoders").join(format!("{name}.txt"))).unwrap();
+        let expected: Vec<&str> = expected.lines().map(str::trim_end).collect();
+        assert!(expected.len() > 10);
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found, expected);
+        }
+        assert_eq!(found.len(), expected.len(), "{name}");
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_named() {
     let dir = tempfile::tempdir().unwrap();
     for path in files(|name| name.starts_with("00000000000000000000.")) {

@@ -12,6 +12,7 @@ mod streams;
 pub mod transaction;
 
 use bytes::Bytes;
+use ottla_base::schema::json::{self, Json};
 use ottla_base::schema::{Reader, Schema, SchemaError, Writer};
 
 pub use classic::{
@@ -75,6 +76,16 @@ macro_rules! record_types {
                 }
             }
 
+            /// Key and value as JSON, the value as of the version that its bytes had: see [`value_version`].
+            pub fn to_json(&self, value_version: i16) -> (String, Option<String>) {
+                match self {
+                    $(Self::$name(key, value) => (
+                        key_to_json($type, key),
+                        value.as_ref().map(|value| value_to_json(value, value_version)),
+                    ),)*
+                }
+            }
+
             pub fn encode(&self) -> Result<Encoded, RecordError> {
                 match self {
                     $(Self::$name(key, value) => {
@@ -116,6 +127,31 @@ record_types! {
 
 /// Keys have one version and are never flexible.
 const KEY_VERSION: i16 = 0;
+
+/// The last of the types of classic groups and offsets.
+const CLASSIC_KEY_TYPE_MAX: i16 = 2;
+
+/// The version that a value begins with.
+pub fn value_version(value: &[u8]) -> Result<i16, RecordError> {
+    Ok(Reader::new(value).i16()?)
+}
+
+/// The shape in which Kafka's tools print a key. The types since KIP-848 call group and member by other names, which is
+/// all that sets their keys apart; within a string a quote is escaped, so that only names are replaced here.
+fn key_to_json<K: Json>(key_type: i16, key: &K) -> String {
+    let mut data = json::to_json(key, KEY_VERSION);
+    if key_type > CLASSIC_KEY_TYPE_MAX {
+        data = data
+            .replace("\"group\":", "\"groupId\":")
+            .replace("\"member\":", "\"memberId\":");
+    }
+    format!("{{\"type\":\"{key_type}\",\"data\":{data}}}")
+}
+
+fn value_to_json<V: Json>(value: &V, version: i16) -> String {
+    let data = json::to_json(value, version);
+    format!("{{\"version\":\"{version}\",\"data\":{data}}}")
+}
 
 fn decode_value<V: Schema>(value: Option<&[u8]>) -> Result<Option<V>, RecordError> {
     let Some(value) = value else { return Ok(None) };

@@ -3,7 +3,7 @@
 use ottla_base::record_schema;
 use ottla_base::schema::{Reader, Schema};
 
-use super::{Encoded, KEY_VERSION, RecordError, decode_value, encode};
+use super::{Encoded, KEY_VERSION, RecordError, decode_value, encode, key_to_json, value_to_json};
 
 const TRANSACTION: i16 = 0;
 
@@ -23,8 +23,8 @@ record_schema! {
         transaction_status: i8;
         /// Null while no transaction has been started.
         transaction_partitions: Option<Vec<TransactionPartitions>>;
-        last_update_timestamp_ms: i64;
-        start_timestamp_ms: i64;
+        transaction_last_update_timestamp_ms: i64;
+        transaction_start_timestamp_ms: i64;
         client_transaction_version: i16, versions 1.., tag 2;
     }
 
@@ -51,6 +51,15 @@ impl TransactionRecord {
             }),
             unknown => Err(RecordError::UnknownType(unknown)),
         }
+    }
+
+    /// Key and value as JSON, the value as of the version that its bytes had.
+    pub fn to_json(&self, value_version: i16) -> (String, Option<String>) {
+        let value = self.value.as_ref();
+        (
+            key_to_json(TRANSACTION, &self.key),
+            value.map(|value| value_to_json(value, value_version)),
+        )
     }
 
     /// `version` is 0 or 1: what the feature `transaction.version` says.

@@ -64,6 +64,12 @@ macro_rules! records {
                 }
             }
 
+            fn body_to_json(&self, version: i16) -> String {
+                match self {
+                    $(Self::$variant(body) => ottla_base::schema::json::to_json(body, version),)*
+                }
+            }
+
             fn encode_body(&self, writer: &mut Writer, version: i16) -> Result<(), RecordError> {
                 match self {
                     $(Self::$variant(body) => body.encode(writer, version)
@@ -112,6 +118,20 @@ records! {
 impl Record {
     /// The record in a record's value.
     pub fn decode(value: &[u8]) -> Result<Self, RecordError> {
+        Self::decode_versioned(value).map(|(record, _)| record)
+    }
+
+    /// The record in a record's value as JSON: for people, and for tools that read what Kafka's tools print.
+    pub fn value_to_json(value: &[u8]) -> Result<String, RecordError> {
+        let (record, version) = Self::decode_versioned(value)?;
+        let kind = upper_snake_case(record.name());
+        let data = record.body_to_json(version);
+        Ok(format!(
+            "{{\"type\":\"{kind}\",\"version\":{version},\"data\":{data}}}"
+        ))
+    }
+
+    fn decode_versioned(value: &[u8]) -> Result<(Self, i16), RecordError> {
         let mut reader = Reader::new(value);
         let frame = reader.uvarint()?;
         if frame != FRAME_VERSION {
@@ -119,7 +139,7 @@ impl Record {
         }
         let code = reader.uvarint()?;
         let version = i16::try_from(reader.uvarint()?).unwrap_or(i16::MAX);
-        Self::decode_body(code, version, &mut reader)
+        Self::decode_body(code, version, &mut reader).map(|record| (record, version))
     }
 
     /// The value for the log, in the version that every node of this metadata version can read.
@@ -141,6 +161,18 @@ impl Record {
             _ => 0,
         }
     }
+}
+
+/// `TopicRecord` as Kafka's metadata JSON has it: `TOPIC_RECORD`.
+fn upper_snake_case(name: &str) -> String {
+    let mut out = String::new();
+    for (n, c) in name.chars().enumerate() {
+        if c.is_ascii_uppercase() && n > 0 {
+            out.push('_');
+        }
+        out.push(c.to_ascii_uppercase());
+    }
+    out
 }
 
 #[cfg(test)]
