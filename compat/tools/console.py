@@ -152,7 +152,9 @@ def options(ctx):
 def auto_create(ctx):
     topic = ctx.unique("auto")
     result = ctx.tool("kafka-console-producer", "--topic", topic, input="hello\n")
-    expect_match(rf"\{{{topic}=(UNKNOWN_TOPIC_OR_PARTITION|LEADER_NOT_AVAILABLE)\}}", result.err, result)
+    if ctx.peer:
+        # Ottla answers when the topic is there, so that the client need not ask again.
+        expect_match(rf"\{{{topic}=(UNKNOWN_TOPIC_OR_PARTITION|LEADER_NOT_AVAILABLE)\}}", result.err, result)
     expect_eq(ctx.consume(topic, 1), ["hello"], "lines read")
     expect_in("PartitionCount: 1\tReplicationFactor: 1\t", ctx.tool("kafka-topics", "--describe", "--topic", topic).out)
     bad = ctx.tool("kafka-console-producer", "--topic", "not a name", "--max-block-ms", 4000, input="x\n", rc=None)
