@@ -81,7 +81,8 @@ impl PartitionDirName {
         if is_foreign_but_allowed(name) {
             return Some(Self::Other);
         }
-        let parsers: [(&str, fn(TopicPartition) -> Self); 3] = [
+        type Make = fn(TopicPartition) -> PartitionDirName;
+        let parsers: [(&str, Make); 3] = [
             ("-delete", Self::Deleted),
             ("-future", Self::Future),
             ("-stray", Self::Stray),

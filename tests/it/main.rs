@@ -2,7 +2,9 @@
 
 mod api_versions;
 mod client;
+mod command_line;
 mod configs;
 mod hostile;
 mod node;
 mod records;
+mod refusals;
