@@ -17,11 +17,13 @@ use thiserror::Error;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::inbound::{FrameError, Inbound};
 use super::limits::NetLimits;
 use super::outbound::Outbound;
+use super::residency;
 use crate::wire::service::{Answer, ConnectionInfo, Pending, Service};
 
 /// Why a connection ended.
@@ -86,6 +88,7 @@ pub async fn serve(
         frame_begun: None,
         write_stalled: None,
         muted_until: None,
+        loading: None,
         close_after: None,
     };
     match connection.run(stop).await {
@@ -112,6 +115,8 @@ struct Connection {
     /// Since when the socket has taken nothing although answers wait.
     write_stalled: Option<Instant>,
     muted_until: Option<Instant>,
+    /// Reads from a disk what is to be sent next.
+    loading: Option<JoinHandle<()>>,
     /// The connection ends with this reason once the answers before it are written.
     close_after: Option<String>,
 }
@@ -120,6 +125,7 @@ struct Connection {
 enum Event {
     Readable,
     Writable,
+    Loaded,
     Answered(Answer),
     Deadline,
     Stop,
@@ -131,6 +137,7 @@ impl Connection {
             match self.next_event(&mut stop).await {
                 Event::Readable => self.read()?,
                 Event::Writable => self.write()?,
+                Event::Loaded => self.write_loaded()?,
                 Event::Answered(answer) => {
                     self.answer(answer)?;
                     self.write()?;
@@ -150,7 +157,8 @@ impl Connection {
         tokio::select! {
             biased;
             Some(answer) = self.in_flight.next(), if may_answer => Event::Answered(answer),
-            _ = self.stream.ready(Interest::WRITABLE), if !self.outbound.is_empty() => Event::Writable,
+            () = loaded(&mut self.loading), if self.loading.is_some() => Event::Loaded,
+            _ = self.stream.ready(Interest::WRITABLE), if self.may_write() => Event::Writable,
             _ = self.stream.ready(Interest::READABLE), if may_read => Event::Readable,
             _ = stop.wait_for(|stopping| *stopping) => Event::Stop,
             () = sleep_until(deadline) => Event::Deadline,
@@ -227,14 +235,30 @@ impl Connection {
         Ok(())
     }
 
+    fn may_write(&self) -> bool {
+        !self.outbound.is_empty() && self.loading.is_none()
+    }
+
     fn write(&mut self) -> Result<(), Closed> {
+        if self.loading.is_some() {
+            return Ok(());
+        }
         let written = self.outbound.write(&self.stream)?;
-        if self.outbound.is_empty() {
+        if let Some(piece) = self.outbound.cold().cloned() {
+            self.loading = Some(spawn_blocking(move || residency::load(&piece)));
+        }
+        if self.outbound.is_empty() || self.loading.is_some() {
             self.write_stalled = None;
         } else if written > 0 || self.write_stalled.is_none() {
             self.write_stalled = Some(Instant::now());
         }
         Ok(())
+    }
+
+    fn write_loaded(&mut self) -> Result<(), Closed> {
+        self.loading = None;
+        self.outbound.loaded();
+        self.write()
     }
 
     fn close_if_done(&mut self) -> Result<(), Closed> {
@@ -295,7 +319,8 @@ impl Connection {
             while !(self.in_flight.is_empty() && self.outbound.is_empty()) {
                 tokio::select! {
                     Some(answer) = self.in_flight.next(), if !self.in_flight.is_empty() => self.answer(answer)?,
-                    _ = self.stream.ready(Interest::WRITABLE), if !self.outbound.is_empty() => {}
+                    () = loaded(&mut self.loading), if self.loading.is_some() => self.write_loaded()?,
+                    _ = self.stream.ready(Interest::WRITABLE), if self.may_write() => {}
                 }
                 self.write()?;
             }
@@ -305,6 +330,14 @@ impl Connection {
             Ok(Err(closed)) => closed,
             Ok(Ok(())) | Err(_) => Closed::Shutdown,
         }
+    }
+}
+
+/// Ends when the thread that reads from the disk has done so.
+async fn loaded(loading: &mut Option<JoinHandle<()>>) {
+    if let Some(handle) = loading {
+        // A thread that panicked has not loaded the piece; then `sendfile` waits for the disk itself.
+        let _ = handle.await;
     }
 }
 

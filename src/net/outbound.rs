@@ -11,18 +11,22 @@ use ottla_base::FileSlice;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use super::residency;
 use crate::wire::{Body, Chunk};
 
 /// Most slices of memory that one system call takes.
 const SLICES_MAX: usize = 64;
-/// Most bytes that one call moves from a file, so that one reader does not keep a thread from the others.
-const SENDFILE_BYTES_MAX: usize = 1 << 20;
 
 /// Answers whose turn has come, waiting for the socket.
 #[derive(Debug, Default)]
 pub struct Outbound {
     chunks: VecDeque<Chunk>,
     bytes: usize,
+    /// The piece of a file whose turn it is, but which is not in memory.
+    cold: Option<FileSlice>,
+    /// Bytes at the front that were just loaded: they are sent without another look, or a machine short of memory could
+    /// load the same piece for ever.
+    loaded_bytes: usize,
 }
 
 impl Outbound {
@@ -45,13 +49,32 @@ impl Outbound {
         self.chunks.is_empty()
     }
 
-    /// Writes until all is written or the socket takes no more; returns the bytes that went out.
+    /// The piece of a file that must be loaded before anything more can be written; then tell [`Self::loaded`].
+    pub fn cold(&self) -> Option<&FileSlice> {
+        self.cold.as_ref()
+    }
+
+    pub fn loaded(&mut self) {
+        self.loaded_bytes = self.cold.take().map_or(0, |piece| piece.len);
+    }
+
+    /// Writes until all is written, the socket takes no more, or the next bytes are cold; returns the bytes that went out.
     pub fn write(&mut self, stream: &TcpStream) -> io::Result<usize> {
         let mut written = 0;
         while let Some(front) = self.chunks.front() {
+            if let Chunk::File(slice) = front
+                && self.loaded_bytes == 0
+            {
+                let piece = residency::piece(slice);
+                if !residency::is_resident(&piece) {
+                    self.cold = Some(piece);
+                    break;
+                }
+                self.loaded_bytes = piece.len;
+            }
             let result = stream.try_io(Interest::WRITABLE, || match front {
                 Chunk::Bytes(_) => send_memory(&self.chunks, stream),
-                Chunk::File(slice) => send_file(slice, stream),
+                Chunk::File(slice) => send_file(slice, self.loaded_bytes, stream),
             });
             match result {
                 Ok(sent) => {
@@ -68,6 +91,7 @@ impl Outbound {
 
     fn consume(&mut self, mut sent: usize) {
         self.bytes -= sent;
+        self.loaded_bytes = self.loaded_bytes.saturating_sub(sent);
         while let Some(front) = self.chunks.front_mut() {
             let len = front.len();
             if sent >= len {
@@ -103,9 +127,9 @@ fn send_memory(chunks: &VecDeque<Chunk>, stream: &TcpStream) -> io::Result<usize
     Ok(sendmsg::<()>(fd, &slices, &[], flags, None)?)
 }
 
-fn send_file(slice: &FileSlice, stream: &TcpStream) -> io::Result<usize> {
+fn send_file(slice: &FileSlice, bytes_max: usize, stream: &TcpStream) -> io::Result<usize> {
     let mut position = i64::try_from(slice.position).map_err(io::Error::other)?;
-    let count = slice.len.min(SENDFILE_BYTES_MAX);
+    let count = slice.len.min(bytes_max);
     match sendfile64(stream.as_fd(), slice.file.as_fd(), Some(&mut position), count)? {
         // A segment shorter than the answer that was promised from it: the peer has the header, so there is no way back.
         0 => Err(io::Error::new(

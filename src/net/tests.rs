@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use ottla_base::FileSlice;
 use ottla_base::config::{Listener, SecurityProtocol};
 use parking_lot::Mutex;
@@ -332,6 +333,28 @@ async fn memory_and_files_reach_a_slow_reader_whole() {
     assert!(received == expected, "{size} bytes differ");
     assert_eq!(receive(&mut stream).await, b"between");
     assert!(receive(&mut stream).await == expected);
+}
+
+#[tokio::test]
+async fn what_is_not_in_memory_is_loaded_and_sent() {
+    let node = node(NetLimits::default()).await;
+    let content: Vec<u8> = (0..3_000_000u32).map(|i| (i / 1000) as u8).collect();
+    let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    file.write_all(&content).unwrap();
+    file.sync_all().unwrap();
+    posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).unwrap();
+    *node.words.file.lock() = Some(FileSlice {
+        file: Arc::new(file),
+        position: 1,
+        len: 2_999_000,
+    });
+    let mut stream = node.connect().await;
+    send(&mut stream, &[b"file", b"file", b"word"]).await;
+    let expected = [b"head", &content[1..2_999_001], b"tail"].concat();
+    for _ in 0..2 {
+        assert!(receive(&mut stream).await == expected);
+    }
+    assert_eq!(receive(&mut stream).await, b"word");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! Valid requests made from the tables, with the places of all their lengths, for tests.
 
-#![allow(clippy::unwrap_used, reason = "only tests and the fuzzer are compiled with it")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "only tests and the fuzzer are compiled with it"
+)]
 
 use std::cmp::Ordering;
 
