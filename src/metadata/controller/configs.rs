@@ -228,3 +228,113 @@ fn config_record(resource: &ConfigResource, name: String, value: Option<String>)
     };
     record.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::tests::{House, topic};
+
+    /// One change of a running cluster with topic `t`, and the value after it (`-` for none) or the refusal.
+    #[track_caller]
+    fn check(
+        house: &mut House,
+        resource: ConfigResource,
+        key: &str,
+        op: Op,
+        value: Option<&str>,
+        after: &str,
+    ) {
+        let change = Change {
+            key: key.into(),
+            op,
+            value: value.map(Into::into),
+        };
+        let asked = [(resource.clone(), vec![change])];
+        let outcome = house
+            .controller
+            .incremental_alter_configs(&house.image(), &asked, false);
+        let (_, result) = house.done(outcome).pop().unwrap();
+        let image = house.image();
+        let shown = match &result {
+            Ok(()) => image.configs.value(&resource, key).unwrap_or("-"),
+            Err(problem) => problem.code.name(),
+        };
+        assert_eq!(shown, after, "{key} {op:?} {value:?}");
+    }
+
+    #[test]
+    fn configs_change_key_by_key() {
+        use Op::*;
+        let mut house = House::started();
+        house.create(topic("t", 1)).unwrap();
+        let h = &mut house;
+        let t = || ConfigResource::topic("t");
+        let all = ConfigResource::cluster_default;
+        check(h, t(), "retention.ms", Set, Some("7"), "7");
+        check(h, t(), "retention.ms", Append, Some("7"), "INVALID_CONFIG");
+        check(h, t(), "retention.ms", Set, Some("soon"), "INVALID_CONFIG");
+        check(h, t(), "retention.ms", Delete, None, "-");
+        check(
+            h,
+            t(),
+            "cleanup.policy",
+            Append,
+            Some("compact"),
+            "delete,compact",
+        );
+        check(h, t(), "cleanup.policy", Subtract, Some("delete"), "compact");
+        check(h, t(), "nonsense", Set, Some("7"), "INVALID_CONFIG");
+        check(
+            h,
+            ConfigResource::topic("u"),
+            "retention.ms",
+            Set,
+            Some("7"),
+            "UNKNOWN_TOPIC_OR_PARTITION",
+        );
+        check(
+            h,
+            ConfigResource::broker(1),
+            "log.cleaner.threads",
+            Set,
+            Some("2"),
+            "2",
+        );
+        check(
+            h,
+            ConfigResource::broker(9),
+            "log.cleaner.threads",
+            Set,
+            Some("2"),
+            "BROKER_ID_NOT_REGISTERED",
+        );
+        // With ELR the cluster's minimum always stands in the log, and no broker has one of its own.
+        check(h, all(), "min.insync.replicas", Set, Some("2"), "2");
+        check(h, all(), "min.insync.replicas", Delete, None, "INVALID_CONFIG");
+        check(
+            h,
+            ConfigResource::broker(1),
+            "min.insync.replicas",
+            Set,
+            Some("2"),
+            "INVALID_CONFIG",
+        );
+    }
+
+    #[test]
+    fn configs_are_replaced_as_a_whole() {
+        let mut house = House::started();
+        house.create(topic("t", 1)).unwrap();
+        let t = ConfigResource::topic("t");
+        for (key, value) in [("retention.ms", "7"), ("segment.ms", "9")] {
+            let whole = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+            let outcome = house
+                .controller
+                .alter_configs(&house.image(), &[(t.clone(), whole)], false);
+            house.done(outcome).pop().unwrap().1.unwrap();
+            let image = house.image();
+            let own: Vec<_> = pairs(&image, &t).collect();
+            assert_eq!(own, vec![(key, value)]);
+        }
+    }
+}

@@ -46,8 +46,8 @@ fn image_of(brokers: &[(i32, bool)], features: &[(&str, i16)]) -> Image {
 }
 
 /// A controller and the image that its records make.
-struct House {
-    controller: Controller,
+pub(super) struct House {
+    pub(super) controller: Controller,
     replay: Replay,
     now_ms: i64,
 }
@@ -68,7 +68,7 @@ impl House {
     }
 
     /// One node with Kafka 4.3's features, registered and unfenced.
-    fn started() -> Self {
+    pub(super) fn started() -> Self {
         let mut house = Self::new();
         let features = crate::features::SUPPORTED
             .iter()
@@ -91,7 +91,7 @@ impl House {
         house
     }
 
-    fn image(&self) -> Image {
+    pub(super) fn image(&self) -> Image {
         self.replay.image().clone()
     }
 
@@ -109,7 +109,7 @@ impl House {
         }
     }
 
-    fn done<T>(&mut self, outcome: Outcome<T>) -> T {
+    pub(super) fn done<T>(&mut self, outcome: Outcome<T>) -> T {
         self.write(outcome.records);
         outcome.response
     }
@@ -155,14 +155,14 @@ impl House {
         epoch
     }
 
-    fn create(&mut self, topic: CreateTopic) -> Result<CreatedTopic, Problem> {
+    pub(super) fn create(&mut self, topic: CreateTopic) -> Result<CreatedTopic, Problem> {
         let image = self.image();
         let outcome = self.controller.create_topics(&image, &[topic], false);
         self.done(outcome).pop().unwrap().1
     }
 }
 
-fn topic(name: &str, partitions: i32) -> CreateTopic {
+pub(super) fn topic(name: &str, partitions: i32) -> CreateTopic {
     CreateTopic {
         name: name.into(),
         partitions,
@@ -381,80 +381,6 @@ fn producer_ids_come_in_blocks_that_never_repeat() {
         .controller
         .allocate_producer_ids(&house.image(), 1, epoch - 1);
     assert_eq!(stale.unwrap_err().code, ErrorCode::StaleBrokerEpoch);
-}
-
-#[test]
-fn configs_change_key_by_key_or_as_a_whole() {
-    use ottla_base::config::alter::{Change, Op};
-    let mut house = House::started();
-    house.create(topic("t", 1)).unwrap();
-    let change = |key: &str, op, value: Option<&str>| Change {
-        key: key.into(),
-        op,
-        value: value.map(Into::into),
-    };
-    let alter = |house: &mut House, resource: ConfigResource, change: Change| {
-        let outcome =
-            house
-                .controller
-                .incremental_alter_configs(&house.image(), &[(resource, vec![change])], false);
-        house
-            .done(outcome)
-            .pop()
-            .unwrap()
-            .1
-            .map_err(|problem| problem.code)
-    };
-    let t = || ConfigResource::topic("t");
-    let own = |house: &House, key: &str| house.image().configs.value(&t(), key).map(str::to_owned);
-    assert_eq!(
-        alter(&mut house, t(), change("retention.ms", Op::Set, Some("7"))),
-        Ok(())
-    );
-    assert_eq!(own(&house, "retention.ms").as_deref(), Some("7"));
-    assert_eq!(
-        alter(
-            &mut house,
-            t(),
-            change("cleanup.policy", Op::Append, Some("compact"))
-        ),
-        Ok(())
-    );
-    assert_eq!(own(&house, "cleanup.policy").as_deref(), Some("delete,compact"));
-    assert_eq!(
-        alter(&mut house, t(), change("retention.ms", Op::Append, Some("7"))),
-        Err(ErrorCode::InvalidConfig)
-    );
-    assert_eq!(
-        alter(&mut house, t(), change("nonsense", Op::Set, Some("7"))),
-        Err(ErrorCode::InvalidConfig)
-    );
-    let unknown = alter(
-        &mut house,
-        ConfigResource::topic("u"),
-        change("retention.ms", Op::Set, Some("7")),
-    );
-    assert_eq!(unknown, Err(ErrorCode::UnknownTopicOrPartition));
-    assert_eq!(
-        alter(&mut house, t(), change("cleanup.policy", Op::Delete, None)),
-        Ok(())
-    );
-    assert_eq!(own(&house, "cleanup.policy"), None);
-    let removed = alter(
-        &mut house,
-        ConfigResource::cluster_default(),
-        change("min.insync.replicas", Op::Delete, None),
-    );
-    assert_eq!(removed, Err(ErrorCode::InvalidConfig), "ELR needs it");
-    let whole = BTreeMap::from([("segment.ms".to_owned(), "9".to_owned())]);
-    let outcome = house
-        .controller
-        .alter_configs(&house.image(), &[(t(), whole)], false);
-    house.done(outcome).pop().unwrap().1.unwrap();
-    assert_eq!(
-        (own(&house, "retention.ms"), own(&house, "segment.ms").as_deref()),
-        (None, Some("9"))
-    );
 }
 
 #[test]

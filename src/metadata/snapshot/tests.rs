@@ -5,9 +5,16 @@ use ottla_base::Uuid;
 use crate::records::*;
 use crate::{Image, Replay};
 
-pub(crate) fn sample() -> Image {
-    let topic_id = Uuid::from_u128(77);
-    let records: Vec<Record> = vec![
+fn sample() -> Image {
+    let mut records = nodes();
+    records.extend(topics());
+    records.extend(settings());
+    records.extend(security());
+    replayed(&records)
+}
+
+fn nodes() -> Vec<Record> {
+    vec![
         FeatureLevelRecord {
             name: "group.version".into(),
             feature_level: 1,
@@ -36,6 +43,12 @@ pub(crate) fn sample() -> Image {
             ..Default::default()
         }
         .into(),
+    ]
+}
+
+fn topics() -> Vec<Record> {
+    let topic_id = Uuid::from_u128(77);
+    vec![
         TopicRecord {
             name: "orders".into(),
             topic_id,
@@ -62,6 +75,11 @@ pub(crate) fn sample() -> Image {
             ..Default::default()
         }
         .into(),
+    ]
+}
+
+fn settings() -> Vec<Record> {
+    vec![
         config(2, "orders", "retention.ms", Some("5")),
         config(4, "", "min.insync.replicas", Some("1")),
         ClientQuotaRecord {
@@ -80,6 +98,11 @@ pub(crate) fn sample() -> Image {
             next_producer_id: 1000,
         }
         .into(),
+    ]
+}
+
+fn security() -> Vec<Record> {
+    vec![
         AccessControlEntryRecord {
             id: Uuid::from_u128(9),
             host: "*".into(),
@@ -97,11 +120,10 @@ pub(crate) fn sample() -> Image {
             ..Default::default()
         }
         .into(),
-    ];
-    replayed(&records)
+    ]
 }
 
-pub(crate) fn config(resource_type: i8, resource: &str, name: &str, value: Option<&str>) -> Record {
+fn config(resource_type: i8, resource: &str, name: &str, value: Option<&str>) -> Record {
     ConfigRecord {
         resource_type,
         resource_name: resource.into(),
