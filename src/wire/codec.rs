@@ -42,14 +42,11 @@ impl ResponseBody for Body {
     }
 }
 
-/// Decodes the body of a request. Its shape is checked first, so that no announced size is believed.
+/// Decodes the body of a request. Its shape is checked first, so that no announced size is believed. What follows the
+/// request is ignored, as Kafka does.
 pub fn decode<R: RequestBody>(key: i16, version: i16, mut body: Bytes) -> Result<R, WireError> {
     schema::check(key, version, &body)?;
-    let request = R::decode_body(key, version, &mut body)?;
-    match body.len() {
-        0 => Ok(request),
-        left => Err(WireError::TrailingBytes(left)),
-    }
+    R::decode_body(key, version, &mut body)
 }
 
 /// Encodes the body of an answer.

@@ -8,8 +8,6 @@ use super::schema::Problem;
 pub enum WireError {
     #[error("the request ends too early")]
     Truncated,
-    #[error("{0} bytes follow the end of the request")]
-    TrailingBytes(usize),
     #[error("a length of {announced} does not fit into the {remaining} bytes that are left")]
     OutOfBounds { announced: i64, remaining: usize },
     #[error("a variable-length integer of more than 32 bits")]

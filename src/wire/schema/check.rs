@@ -30,8 +30,11 @@ pub fn memory_limit_bytes(body_bytes: usize) -> usize {
     16 * body_bytes + (1 << 20)
 }
 
-/// Checks that `body` is one whole request of this key and version.
-pub fn check(key: i16, version: i16, body: &[u8]) -> Result<(), WireError> {
+/// Checks that `body` begins with one whole request of this key and version, and says how many bytes follow it.
+///
+/// Kafka never looks at what follows, and clients rely on it: librdkafka 2.12 and newer ask for the metadata of all topics in
+/// three bytes more than the message has.
+pub fn check(key: i16, version: i16, body: &[u8]) -> Result<usize, WireError> {
     let message = message(key).ok_or(WireError::UnknownApiKey(key))?;
     if !(message.first..=message.last).contains(&version) {
         return Err(WireError::UnsupportedVersion { key, version });
@@ -43,10 +46,7 @@ pub fn check(key: i16, version: i16, body: &[u8]) -> Result<(), WireError> {
             field: walk.field,
             problem,
         })?;
-    match walk.rest.len() {
-        0 => Ok(()),
-        left => Err(WireError::TrailingBytes(left)),
-    }
+    Ok(walk.rest.len())
 }
 
 struct Walk<'a> {
