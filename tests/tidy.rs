@@ -3,6 +3,9 @@
 //! A broken rule prints the rule, the file and the line. The table of acquaintances is the one of the architecture; the five
 //! crates under `src/` need no fence here, since the compiler refuses what their Cargo.toml does not list.
 
+// Test code, helpers included.
+#![allow(clippy::expect_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

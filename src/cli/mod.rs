@@ -93,6 +93,9 @@ mod tests {
         let words = "ottla format -t abc -c s.properties -s -g -r 4.3 -f group.version=1 --feature a=2 -S x";
         assert!(Cli::try_parse_from(words.split(' ')).is_ok());
         let both = "ottla format -t abc -c s.properties -s -N";
-        assert!(Cli::try_parse_from(both.split(' ')).is_err(), "one kind of quorum at a time");
+        assert!(
+            Cli::try_parse_from(both.split(' ')).is_err(),
+            "one kind of quorum at a time"
+        );
     }
 }
