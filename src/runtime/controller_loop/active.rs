@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use super::election::bootstrap_records;
-use super::publishing::{Publication, Publishing};
+use super::publishing::Publishing;
 use super::snapshots::Snapshots;
 use super::{Command, Job, OpenError, Options, Reply};
 use crate::runtime::metadata_log::store::{Loaded, MetadataLog, MetadataLogError, apply_control};
@@ -155,16 +155,13 @@ impl Active {
     pub(super) fn run(
         mut self,
         commands: &mut mpsc::Receiver<Command>,
-        publishing: Publishing,
+        mut publishing: Publishing,
         runtime: &tokio::runtime::Handle,
     ) {
         let image = self.image();
         self.replay.take_delta();
         let everything = ottla_metadata::Delta::of_everything(&image);
-        publishing.publish(Publication {
-            news: Some((image, everything)),
-            replies: Vec::new(),
-        });
+        publishing.publish(Some((image, everything)), Vec::new(), self.clock.now_ms());
         loop {
             let wait = Duration::from_millis(self.wait_ms());
             let received = runtime.block_on(async { tokio::time::timeout(wait, commands.recv()).await });
@@ -174,7 +171,7 @@ impl Active {
                 Ok(None) => return self.close(publishing, None),
                 Err(_) => None,
             };
-            match self.round(first, commands, &publishing) {
+            match self.round(first, commands, &mut publishing) {
                 Ok(None) => {}
                 Ok(Some(stopped)) => return self.close(publishing, Some(stopped)),
                 Err(error) => {
@@ -190,7 +187,7 @@ impl Active {
         &mut self,
         first: Option<Command>,
         commands: &mut mpsc::Receiver<Command>,
-        publishing: &Publishing,
+        publishing: &mut Publishing,
     ) -> Result<Option<oneshot::Sender<()>>, MetadataLogError> {
         let before = self.replay.image().offset;
         let mut replies = Vec::new();
@@ -216,8 +213,9 @@ impl Active {
             news = Some((self.image(), self.replay.take_delta()));
         }
         if news.is_some() || !replies.is_empty() {
-            publishing.publish(Publication { news, replies });
+            publishing.publish(news, replies, self.clock.now_ms());
         }
+        publishing.answer_late(self.clock.now_ms());
         self.write_no_op_if_idle(publishing)?;
         self.snapshots
             .maintain(&self.log, &self.replay, self.clock.now_ms());
@@ -309,7 +307,7 @@ impl Active {
     }
 
     /// Every node sees by it that it keeps up. It is the one record that needs no fsync.
-    fn write_no_op_if_idle(&mut self, publishing: &Publishing) -> Result<(), MetadataLogError> {
+    fn write_no_op_if_idle(&mut self, publishing: &mut Publishing) -> Result<(), MetadataLogError> {
         let now_ms = self.clock.now_ms();
         if self.idle_ms <= 0 || now_ms - self.last_append_ms < self.idle_ms {
             return Ok(());
@@ -317,10 +315,7 @@ impl Active {
         self.append(&[NoOpRecord {}.into()], now_ms)?;
         self.log.commit_in_memory();
         let news = Some((self.image(), self.replay.take_delta()));
-        publishing.publish(Publication {
-            news,
-            replies: Vec::new(),
-        });
+        publishing.publish(news, Vec::new(), now_ms);
         Ok(())
     }
 
