@@ -40,34 +40,33 @@ impl Running {
     /// Starts a node and waits until it says that it is ready.
     fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = ottla(folder, arguments);
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut banner = Vec::new();
-        loop {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.expect("the binary runs");
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut running = Self {
+            child,
+            stdout,
+            banner: Vec::new(),
+        };
+        while !running
+            .banner
+            .last()
+            .is_some_and(|line| line.trim_start().starts_with("stop"))
+        {
             let mut line = String::new();
-            if stdout.read_line(&mut line).expect("a line") == 0 {
-                let mut why = String::new();
-                child
-                    .stderr
-                    .take()
-                    .expect("a pipe")
-                    .read_to_string(&mut why)
-                    .expect("text");
-                panic!("the node did not become ready: {why}");
+            if running.stdout.read_line(&mut line).expect("a line") == 0 {
+                panic!("the node did not become ready: {}", running.complaint());
             }
-            banner.push(line.trim_end().to_owned());
-            if line.trim_start().starts_with("stop") {
-                return Self {
-                    child,
-                    stdout,
-                    banner,
-                };
-            }
+            running.banner.push(line.trim_end().to_owned());
         }
+        running
+    }
+
+    fn complaint(&mut self) -> String {
+        let mut why = String::new();
+        let stderr = self.child.stderr.as_mut().expect("a pipe");
+        stderr.read_to_string(&mut why).expect("text");
+        why
     }
 
     fn client(&self) -> Client {
