@@ -4,7 +4,7 @@
 //! and hands them out in order. While answers wait for the socket, no further request is started: a peer that does not read
 //! holds at most one backlog.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -93,7 +93,10 @@ pub async fn serve(
     };
     match connection.run(stop).await {
         Ok(never) => match never {},
-        Err(closed) => closed,
+        Err(closed) => {
+            connection.finish_unanswered();
+            closed
+        }
     }
 }
 
@@ -329,6 +332,17 @@ impl Connection {
         match timeout(drain_max, rest).await {
             Ok(Err(closed)) => closed,
             Ok(Ok(())) | Err(_) => Closed::Shutdown,
+        }
+    }
+
+    /// A peer that has gone may have asked for something last, such as to leave its group: what was started is done, as far
+    /// as it is soon done, though nobody hears of it.
+    fn finish_unanswered(self) {
+        let Self {
+            in_flight, limits, ..
+        } = self;
+        if !in_flight.is_empty() {
+            tokio::spawn(timeout(limits.drain_max, in_flight.for_each(|_| ready(()))));
         }
     }
 }

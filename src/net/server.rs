@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::connection;
 use super::limits::{ConnectionCount, NetLimits};
@@ -117,7 +117,11 @@ impl Acceptor {
         loop {
             tokio::select! {
                 () = stopped(&mut stop) => break,
-                Some(_) = connections.join_next(), if !connections.is_empty() => {}
+                Some(ended) = connections.join_next(), if !connections.is_empty() => {
+                    if let Err(error) = ended {
+                        error!(listener = %self.listener.name, %error, "a connection ended by a fault of this node");
+                    }
+                }
                 accepted = socket.accept() => match accepted {
                     Ok((stream, peer)) => self.admit(stream, peer, &mut connections),
                     Err(error) => {

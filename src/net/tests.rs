@@ -31,6 +31,7 @@ struct Words {
     /// Requests that wait until the test lets them go.
     held: Mutex<Vec<oneshot::Sender<()>>>,
     file: Mutex<Option<FileSlice>>,
+    finished: Arc<AtomicUsize>,
 }
 
 impl Service for Words {
@@ -41,6 +42,15 @@ impl Service for Words {
                 let (release, released) = oneshot::channel();
                 self.held.lock().push(release);
                 Pending::Later(released.map(move |_| Answer::Frame(frame.into())).boxed())
+            }
+            b"finish" => {
+                let finished = self.finished.clone();
+                let work = async move {
+                    sleep(SHORT).await;
+                    finished.fetch_add(1, Ordering::SeqCst);
+                    Answer::Silence
+                };
+                Pending::Later(work.boxed())
             }
             b"silence" => Pending::Now(Answer::Silence),
             b"close" => Pending::Now(Answer::Close("the test asked for it".into())),
@@ -386,6 +396,20 @@ async fn a_close_comes_after_the_answers_before_it() {
     node.release();
     assert_eq!(receive(&mut stream).await, b"hold");
     assert!(is_closed(&mut stream).await);
+}
+
+#[tokio::test]
+async fn what_a_peer_asked_for_before_it_went_is_done() {
+    let node = node(NetLimits::default()).await;
+    let mut stream = node.connect().await;
+    send(&mut stream, &[b"finish", b"finish"]).await;
+    drop(stream);
+    let finished = async {
+        while node.words.finished.load(Ordering::SeqCst) < 2 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(LONG, finished).await.expect("both are done");
 }
 
 #[tokio::test]
