@@ -7,6 +7,7 @@ mod api_versions;
 mod client;
 mod command_line;
 mod configs;
+mod groups;
 mod hostile;
 mod node;
 mod records;
