@@ -9,7 +9,7 @@
 //! # How a request flows
 //!
 //! ```text
-//! bytes -> net::connection -> wire::frame -> api::dispatch: header, row = api::table[key], version check
+//! bytes -> net::connection -> net::inbound -> api::dispatch: header, row = api::table[key], version check
 //!       -> authorization by the row -> wire::decode (checked by wire::schema first) -> api::<family>::<api>::handle
 //!            produce / fetch  : replica::Partition -> ottla_storage::Log
 //!            groups           : runtime::GroupCoordinator -> machine of ottla_coordinator -> records -> log

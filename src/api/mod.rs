@@ -8,7 +8,6 @@
 pub mod ctx;
 pub mod dispatch;
 pub mod endpoints;
-pub mod errors;
 pub mod operations;
 pub mod reply;
 pub mod table;

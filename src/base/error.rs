@@ -1,7 +1,7 @@
 //! Kafka's error codes, as they stand on the wire.
 //!
-//! One enum for the whole house: rooms have their own error types, and `api::errors` maps each of them to one
-//! of these in a single place. Source: the error table of the Apache Kafka protocol guide, release 4.3.
+//! One enum for the whole house: rooms have their own error types, and each of those is mapped to these in a single
+//! place, its `code()`. Source: the error table of the Apache Kafka protocol guide, release 4.3.
 
 macro_rules! error_codes {
     ($($name:ident = $code:literal, $kafka:literal, $retriable:literal;)*) => {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An error of the storage room. `api::errors` maps every one of them to `KAFKA_STORAGE_ERROR`.
+/// An error of the storage room. To a client every one of them is `KAFKA_STORAGE_ERROR`.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     #[error("cannot {action} {path}: {source}")]
