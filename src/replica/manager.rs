@@ -18,6 +18,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::error::ReplicaError;
 use super::log_config::{effective, log_config};
+use super::parallel;
 use super::partition::Partition;
 
 pub struct ReplicaManager {
@@ -45,6 +46,14 @@ struct HostedTopic {
 enum Entry {
     Online(Arc<Partition>),
     Offline,
+}
+
+/// One partition of a delta.
+struct Change<'a> {
+    topic: &'a Topic,
+    index: i32,
+    state: &'a image::Partition,
+    config: Arc<LogConfig>,
 }
 
 impl Hosted {
@@ -155,40 +164,50 @@ impl ReplicaManager {
     /// Blocks on the disk.
     pub fn apply(&self, image: &Image, delta: &Delta) {
         let _one_at_a_time = self.changes.lock();
-        for topic in delta.deleted_topics.values() {
-            for partition in topic.partitions.keys() {
-                self.remove(&id_of(topic, *partition));
-            }
-        }
+        let deleted = delta.deleted_topics.values();
+        let deleted = deleted.flat_map(|topic| topic.partitions.keys().map(|index| id_of(topic, *index)));
+        parallel::for_each(&deleted.collect::<Vec<_>>(), |id| self.remove(id));
         self.apply_configs(image, delta);
+        parallel::for_each(&self.changes_of(image, delta), |change| {
+            self.apply_partition(change)
+        });
+    }
+
+    /// The partitions that the delta names, with what has become of them.
+    fn changes_of<'a>(&self, image: &'a Image, delta: &Delta) -> Vec<Change<'a>> {
+        let mut changes = Vec::new();
         for (topic_id, changed) in &delta.topics {
             let Some(topic) = image.topics.by_id(*topic_id) else {
                 continue;
             };
-            let mut config = None;
+            let config = Arc::new(log_config(&self.config.load(), image, &topic.name));
             for index in &changed.partitions {
                 if let Some(state) = topic.partitions.get(index) {
-                    self.apply_partition(image, topic, *index, state, &mut config);
+                    let (index, config) = (*index, config.clone());
+                    changes.push(Change {
+                        topic,
+                        index,
+                        state,
+                        config,
+                    });
                 }
             }
         }
+        changes
     }
 
-    fn apply_partition(
-        &self,
-        image: &Image,
-        topic: &Topic,
-        index: i32,
-        state: &image::Partition,
-        config: &mut Option<Arc<LogConfig>>,
-    ) {
-        let id = id_of(topic, index);
+    fn apply_partition(&self, change: &Change<'_>) {
+        let Change {
+            topic,
+            index,
+            state,
+            config,
+        } = change;
+        let id = id_of(topic, *index);
         if !state.replicas.contains(&self.node_id) {
             self.remove(&id);
             return;
         }
-        let config =
-            config.get_or_insert_with(|| Arc::new(log_config(&self.config.load(), image, &topic.name)));
         let hosted = match self.get(&id) {
             Some(partition) => Ok(partition),
             None => self.open(id, &topic.name, state, config),

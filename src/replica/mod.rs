@@ -11,6 +11,7 @@ pub mod isr;
 pub mod log_config;
 pub mod manager;
 pub mod moves;
+mod parallel;
 pub mod partition;
 pub mod waiters;
 
