@@ -94,6 +94,7 @@ enum Duty {
     HighWatermarks,
     FlushByTime,
     ProducerExpiry,
+    ReleaseCold,
 }
 
 /// The duties and when each is due next.
@@ -126,6 +127,7 @@ impl Rounds {
                 Duty::ProducerExpiry,
                 first(intervals.producer_id_expiration_check_interval_ms),
             ),
+            (Duty::ReleaseCold, first(RELEASE_COLD_INTERVAL_MS)),
         ];
         Self {
             dirs,
@@ -162,6 +164,7 @@ impl Rounds {
             Duty::HighWatermarks => self.intervals.replica_high_watermark_checkpoint_interval_ms,
             Duty::FlushByTime => self.flush_interval_ms(),
             Duty::ProducerExpiry => self.intervals.producer_id_expiration_check_interval_ms,
+            Duty::ReleaseCold => RELEASE_COLD_INTERVAL_MS,
         }
     }
 
@@ -182,6 +185,10 @@ impl Rounds {
                 log.expire_producers(now_ms);
                 Ok(())
             }),
+            Duty::ReleaseCold => self.each_log("release cold segments", |log| {
+                log.release_cold();
+                Ok(())
+            }),
             Duty::Checkpoints => report("write the checkpoints", self.dirs.checkpoint()),
             Duty::HighWatermarks => report(
                 "write the high watermarks",
@@ -198,6 +205,9 @@ impl Rounds {
         }
     }
 }
+
+/// A segment that nobody used for this long gives back its descriptors and maps.
+const RELEASE_COLD_INTERVAL_MS: i64 = 120_000;
 
 /// However small `flush.ms` is, the disk is not asked more often than this.
 const FLUSH_INTERVAL_MS_MIN: i64 = 20;

@@ -51,8 +51,12 @@ impl EpochCache {
 
     /// Notes that `epoch` begins at `start_offset`, and makes it durable. Entries that contradict it are dropped.
     pub fn assign(&mut self, epoch: i32, start_offset: i64) -> Result<()> {
-        if self.insert(EpochStart { epoch, start_offset }) {
-            self.write()?;
+        let before = self.entries.clone();
+        if self.insert(EpochStart { epoch, start_offset })
+            && let Err(error) = self.write()
+        {
+            self.entries = before;
+            return Err(error);
         }
         Ok(())
     }

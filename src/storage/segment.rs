@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io::IoSlice;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use parking_lot::Mutex;
@@ -57,6 +57,8 @@ pub struct Segment {
     time_index: TimeIndex,
     txn_index: TxnIndex,
     tail: Mutex<Tail>,
+    /// Used since the last look for cold segments.
+    touched: AtomicBool,
 }
 
 /// What the batches so far say to the next index entry, and when the segment began.
@@ -86,6 +88,7 @@ impl Segment {
                 created_ms: now_ms,
             }),
             home: Arc::clone(home),
+            touched: AtomicBool::new(false),
         }
     }
 
@@ -126,10 +129,18 @@ impl Segment {
     }
 
     pub(crate) fn open_log(&self) -> Result<Arc<File>> {
+        self.touch();
         self.log.open()
     }
 
-    /// Writes `parts`, which are `batches`, behind the last batch.
+    fn touch(&self) {
+        // Looked at first, so that readers on many cores do not fight for the line.
+        if !self.touched.load(Ordering::Relaxed) {
+            self.touched.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes `parts`, which are `batches`, behind the last batch. If that fails, [`Segment::undo_append`] must follow.
     pub(crate) fn append(
         &self,
         parts: &mut [IoSlice<'_>],
@@ -137,13 +148,11 @@ impl Segment {
         limits: SegmentLimits,
     ) -> Result<()> {
         let start = self.size_bytes();
+        self.touch();
         let file = self.log.open_or_create()?;
-        let written = self.home.disk.write_at(&file, &|| self.log.path(), start, parts);
-        if let Err(error) = written {
-            // Half a batch may stand behind the last one. If it cannot be cut off, the truncation closes the disk.
-            let _ = self.home.disk.truncate(&file, &self.log.path(), start);
-            return Err(error);
-        }
+        self.home
+            .disk
+            .write_at(&file, &|| self.log.path(), start, parts)?;
         let mut position = start;
         let mut tail = self.tail.lock();
         for batch in batches {
@@ -152,6 +161,15 @@ impl Segment {
         }
         self.size_bytes.store(position, Ordering::Release);
         Ok(())
+    }
+
+    /// Takes back an append at `start` that failed somewhere: half a batch may stand there, or an index entry for it.
+    pub(crate) fn undo_append(&self, start: u64, first_offset: i64, gaps: &[Gap]) -> Result<()> {
+        self.cut_at(start)?;
+        self.offset_index.truncate_to(first_offset)?;
+        self.time_index.truncate_to(first_offset)?;
+        self.txn_index.truncate_to(first_offset)?;
+        self.measure_tail(gaps)
     }
 
     /// The index entries that a batch at `position` brings about: the same whether it is appended or recovered.
@@ -359,6 +377,13 @@ impl Segment {
         self.offset_index.entries().release();
         self.time_index.entries().release();
         self.txn_index.file().close();
+    }
+
+    /// As [`Segment::release`], when nobody has used the segment since the last call. Those that hold the file keep it.
+    pub(crate) fn release_if_cold(&self) {
+        if !self.touched.swap(false, Ordering::Relaxed) {
+            self.release();
+        }
     }
 
     /// Renames the files out of the way and returns their new names, for the unlinking later on.

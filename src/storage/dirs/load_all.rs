@@ -197,8 +197,10 @@ fn set_aside(dir: &LogDir, partition: &TopicPartition, path: &Path) -> Result<Pa
     Ok(stray)
 }
 
-fn join(thread: std::thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
-    thread
-        .join()
-        .unwrap_or_else(|_| Err(StorageError::Directory("a loading thread has failed".to_owned())))
+pub(super) fn join(thread: std::thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+    thread.join().unwrap_or_else(|_| {
+        Err(StorageError::Directory(
+            "a thread that loads or closes logs has failed".to_owned(),
+        ))
+    })
 }

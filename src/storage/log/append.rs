@@ -1,7 +1,7 @@
 //! Appending: as the leader, which gives a batch its offsets, and as a follower, which takes them as they are.
 //!
-//! One short lock, one `pwritev`. The order inside it: producer rules, roll, bytes, indexes, producer state, and last
-//! the new end, so that a reader never learns of an offset whose bytes are not there.
+//! One short lock, one `pwritev`. The order inside it: producer rules, roll, leader epoch, bytes, indexes, producer
+//! state, and last the new end, so that a reader never learns of an offset whose bytes are not there.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -17,6 +17,7 @@ use crate::batch::{
 use crate::error::{Result, StorageError};
 use crate::producer_state::{AppendOrigin, BatchMark, Marker, ProducerError};
 use crate::segment::{BatchSummary, Segment};
+use crate::txn_index::AbortedTxn;
 
 /// What became of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,11 +97,7 @@ impl Log {
         let segment = self.segment_for(&mut writer, size_bytes as u64, &batch.header, now_ms)?;
         let head = batch.header_bytes();
         let mut parts = [IoSlice::new(&head), IoSlice::new(&batch.body)];
-        let summary = BatchSummary::from(&AnyBatch::Current(batch.header));
-        segment.append(&mut parts, &[summary], self.limits())?;
-        self.note_epoch(&batch.header)?;
-        self.note_batch(&mut writer, &segment, &batch.header, marker)?;
-        self.publish_end(&segment, batch.header.next_offset());
+        self.write_batch(&mut writer, &segment, &batch.header, marker, &mut parts)?;
         Ok(self.appended(&batch.header, batch.header.last_offset()))
     }
 
@@ -152,11 +149,39 @@ impl Log {
         }
         let marker = control::end_txn_of(header, bytes)?.map(to_marker);
         let segment = self.segment_for(writer, bytes.len() as u64, header, now_ms)?;
-        let summary = BatchSummary::from(&AnyBatch::Current(*header));
-        segment.append(&mut [IoSlice::new(bytes)], &[summary], self.limits())?;
+        self.write_batch(writer, &segment, header, marker, &mut [IoSlice::new(bytes)])?;
+        Ok(())
+    }
+
+    /// Writes a batch that has its place, and what follows from it; all of it or nothing. If a part fails and what was
+    /// done before cannot be undone, the log dir goes offline.
+    fn write_batch(
+        &self,
+        writer: &mut Writer,
+        segment: &Arc<Segment>,
+        header: &BatchHeader,
+        marker: Option<Marker>,
+        parts: &mut [IoSlice<'_>],
+    ) -> Result<()> {
         self.note_epoch(header)?;
-        self.note_batch(writer, &segment, header, marker)?;
-        self.publish_end(&segment, header.next_offset());
+        let start = segment.size_bytes();
+        let summary = BatchSummary::from(&AnyBatch::Current(*header));
+        let written = segment
+            .append(parts, &[summary], self.limits())
+            .and_then(|()| note_abort(writer, segment, header, marker));
+        if let Err(error) = written {
+            if let Err(also) = segment.undo_append(start, header.base_offset, &self.gaps.load()) {
+                self.disk().go_offline(&also);
+            }
+            return Err(error);
+        }
+        if let Some(txn) = writer.producers.apply(header, marker) {
+            writer.producers.complete(&txn);
+        }
+        if header.is_transactional() {
+            self.publish_first_unstable(&writer.producers);
+        }
+        self.publish_end(segment, header.next_offset());
         Ok(())
     }
 
@@ -171,32 +196,6 @@ impl Log {
     fn note_epoch(&self, header: &BatchHeader) -> Result<()> {
         if i64::from(header.leader_epoch) > self.latest_epoch.load(Ordering::Acquire) {
             self.assign_epoch(header.leader_epoch, header.base_offset)?;
-        }
-        Ok(())
-    }
-
-    /// What the batch means to its producer, and to the transaction index if it ends a transaction.
-    fn note_batch(
-        &self,
-        writer: &mut Writer,
-        segment: &Segment,
-        header: &BatchHeader,
-        marker: Option<Marker>,
-    ) -> Result<()> {
-        let completed = writer.producers.apply(header, marker);
-        if let Some(txn) = completed {
-            if txn.aborted {
-                segment.txn_index().append(&crate::txn_index::AbortedTxn {
-                    producer_id: txn.producer_id,
-                    first_offset: txn.first_offset,
-                    last_offset: txn.last_offset,
-                    last_stable_offset: writer.producers.last_stable_offset_after(&txn),
-                })?;
-            }
-            writer.producers.complete(&txn);
-        }
-        if header.is_transactional() {
-            self.publish_first_unstable(&writer.producers);
         }
         Ok(())
     }
@@ -248,6 +247,24 @@ impl Log {
             duplicate: false,
             flush_due: false,
         }
+    }
+}
+
+/// Puts the transaction that a batch aborts into the transaction index.
+fn note_abort(
+    writer: &Writer,
+    segment: &Segment,
+    header: &BatchHeader,
+    marker: Option<Marker>,
+) -> Result<()> {
+    match writer.producers.ended_by(header, marker) {
+        Some(txn) if txn.aborted => segment.txn_index().append(&AbortedTxn {
+            producer_id: txn.producer_id,
+            first_offset: txn.first_offset,
+            last_offset: txn.last_offset,
+            last_stable_offset: writer.producers.last_stable_offset_after(&txn),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -233,35 +233,52 @@ fn file_names(dir: &Path) -> Result<Vec<String>> {
 fn finish_interrupted_work(home: &Home) -> Result<()> {
     let dir = home.path();
     let names = file_names(&dir)?;
-    let base_of =
-        |name: &str, suffix: &str| FileKind::parse(name.strip_suffix(suffix)?).map(|(_, base)| base);
+    let is_remnant = |name: &&String| {
+        [DELETED_SUFFIX, CLEANED_SUFFIX, SWAP_SUFFIX]
+            .iter()
+            .any(|s| name.ends_with(s))
+    };
+    // Almost always there is nothing to do, and a start with ten thousand logs must not sync ten thousand directories.
+    if !names.iter().any(|name| is_remnant(&name)) {
+        return Ok(());
+    }
+    remove_unfinished(home, &names)?;
+    let replacements: Vec<(String, i64)> = file_names(&dir)?
+        .into_iter()
+        .filter_map(|name| base_of(&name, SWAP_SUFFIX).map(|base| (name, base)))
+        .collect();
+    for (name, base) in &replacements {
+        if name.contains(FileKind::Log.suffix()) {
+            remove_replaced(home, *base, &dir.join(name))?;
+        }
+    }
+    for (name, _) in &replacements {
+        if let Some(plain) = name.strip_suffix(SWAP_SUFFIX) {
+            home.disk.rename(&dir.join(name), &dir.join(plain))?;
+        }
+    }
+    home.disk.sync_dir(&dir)
+}
+
+fn base_of(name: &str, suffix: &str) -> Option<i64> {
+    FileKind::parse(name.strip_suffix(suffix)?).map(|(_, base)| base)
+}
+
+fn remove_unfinished(home: &Home, names: &[String]) -> Result<()> {
     // A cleaning that did not finish may have left replacements of a later group, which are not to be used alone.
     let first_unfinished = names
         .iter()
         .filter_map(|name| base_of(name, CLEANED_SUFFIX))
         .min();
-    for name in &names {
-        let path = dir.join(name);
+    for name in names {
         let is_unfinished = base_of(name, CLEANED_SUFFIX).is_some()
             || base_of(name, SWAP_SUFFIX).is_some_and(|base| first_unfinished.is_some_and(|min| base >= min));
         let is_deleted = name.ends_with(DELETED_SUFFIX) && !name.ends_with(".checkpoint.deleted");
         if is_unfinished || is_deleted {
-            home.disk.remove(&path)?;
+            home.disk.remove(&home.path().join(name))?;
         }
     }
-    for name in file_names(&dir)? {
-        if let Some(base) = base_of(&name, SWAP_SUFFIX)
-            && name.contains(FileKind::Log.suffix())
-        {
-            remove_replaced(home, base, &dir.join(&name))?;
-        }
-    }
-    for name in file_names(&dir)? {
-        if let (Some(_), Some(plain)) = (base_of(&name, SWAP_SUFFIX), name.strip_suffix(SWAP_SUFFIX)) {
-            home.disk.rename(&dir.join(&name), &dir.join(plain))?;
-        }
-    }
-    home.disk.sync_dir(&dir)
+    Ok(())
 }
 
 /// Removes the files whose records a finished replacement holds: those with a base in its range of offsets.

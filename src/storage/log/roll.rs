@@ -180,6 +180,14 @@ impl Log {
         if self.is_deleted() {
             return Ok(());
         }
+        if !self.is_as_closed() {
+            self.seal_all()?;
+        }
+        self.release();
+        Ok(())
+    }
+
+    fn seal_all(&self) -> Result<()> {
         let mut writer = self.writer.lock();
         let end = self.log_end_offset();
         self.write_snapshot(&mut writer, end)?;
@@ -190,9 +198,16 @@ impl Log {
         drop(writer);
         self.flush()?;
         self.sync_snapshot(end)?;
-        self.disk().sync_dir(&self.home.path())?;
-        self.release();
-        Ok(())
+        self.disk().sync_dir(&self.home.path())
+    }
+
+    /// Whether the files are already as a clean stop leaves them: most logs of a large node have taken no record since
+    /// the start, and need no sync for it.
+    fn is_as_closed(&self) -> bool {
+        let end = self.log_end_offset();
+        self.writer.lock().snapshot_offset >= end
+            && self.recovery_point() >= end
+            && self.active().is_some_and(|active| active.has_all_indexes())
     }
 
     /// Gives back all descriptors and maps; they are opened again when they are needed.
@@ -200,6 +215,14 @@ impl Log {
         let _writer = self.writer.lock();
         for segment in self.segments.load().iter() {
             segment.release();
+        }
+    }
+
+    /// Gives back what belongs to segments that were not used since the last call. For the janitor.
+    pub fn release_cold(&self) {
+        let _writer = self.writer.lock();
+        for segment in self.segments.load().iter() {
+            segment.release_if_cold();
         }
     }
 

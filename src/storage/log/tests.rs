@@ -1,6 +1,7 @@
 //! The log against a model: a vector of records, and whatever a broker may do to a log between two looks at it.
 
 mod damage;
+mod faults;
 mod golden;
 mod model;
 mod transactions;

@@ -216,12 +216,11 @@ impl ProducerEntry {
         begins
     }
 
-    /// The first offset of the transaction that the marker ends, if it had data here.
-    pub(super) fn apply_marker(&mut self, header: &BatchHeader, marker: Marker) -> Option<i64> {
+    pub(super) fn apply_marker(&mut self, header: &BatchHeader, marker: Marker) {
         self.adopt_epoch(header.producer_epoch);
         self.coordinator_epoch = marker.coordinator_epoch;
         self.last_timestamp_ms = header.max_timestamp;
-        self.txn_first_offset.take()
+        self.txn_first_offset = None;
     }
 
     /// With a new epoch the sequences begin anew, so the batches of the old one say nothing any more.

@@ -105,9 +105,21 @@ impl ProducerState {
         }
     }
 
+    /// The transaction that a batch would end, before it is applied.
+    pub fn ended_by(&self, header: &BatchHeader, marker: Option<Marker>) -> Option<CompletedTxn> {
+        let first_offset = self.entries.get(&header.producer_id)?.txn_first_offset?;
+        Some(CompletedTxn {
+            producer_id: header.producer_id,
+            first_offset,
+            last_offset: header.last_offset(),
+            aborted: marker?.kind == EndTxn::Abort,
+        })
+    }
+
     /// Takes note of a batch that is in the log. A marker that ends a transaction with data here returns it.
     pub fn apply(&mut self, header: &BatchHeader, marker: Option<Marker>) -> Option<CompletedTxn> {
         self.end_offset = header.next_offset();
+        let ended = self.ended_by(header, marker);
         if !header.has_producer_id() || (header.is_control() && marker.is_none()) {
             return None;
         }
@@ -121,13 +133,8 @@ impl ProducerState {
             }
             return None;
         };
-        let first_offset = entry.apply_marker(header, marker)?;
-        Some(CompletedTxn {
-            producer_id: header.producer_id,
-            first_offset,
-            last_offset: header.last_offset(),
-            aborted: marker.kind == EndTxn::Abort,
-        })
+        entry.apply_marker(header, marker);
+        ended
     }
 
     /// The last stable offset once `txn` has ended, as the transaction index records it.
