@@ -33,6 +33,13 @@ fn code(error: ErrorCode) -> i16 {
     error.code()
 }
 
+/// Whether a client is to come again: after a start the node has yet to lead its partitions and to load them.
+fn is_starting(error_code: i16) -> bool {
+    [ErrorCode::NotCoordinator, ErrorCode::CoordinatorLoadInProgress]
+        .map(code)
+        .contains(&error_code)
+}
+
 /// Makes a topic with two partitions.
 fn create_topic(client: &mut Client, name: &str) -> Uuid {
     let creatable = CreatableTopic::default()

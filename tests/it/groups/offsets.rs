@@ -14,7 +14,7 @@ use kafka_protocol::protocol::Decodable;
 use ottla_base::schema::{Schema, Writer};
 use ottla_base::{ErrorCode, Uuid, record_schema};
 
-use super::{code, create_topic, find_coordinator, group, start, text, topic};
+use super::{code, create_topic, find_coordinator, group, is_starting, start, text, topic};
 use crate::client::Client;
 
 pub fn commit_request(group_id: &str, name: &str, partition: i32, offset: i64) -> OffsetCommitRequest {
@@ -52,7 +52,10 @@ pub fn fetch(client: &mut Client, version: i16, group_id: &str, name: &str) -> (
             response.error_code + partition.error_code,
         );
     }
-    let response = client.call(version, &fetch_of_groups(&[group_id], Some(name)));
+    let mut response = client.call(version, &fetch_of_groups(&[group_id], Some(name)));
+    while is_starting(response.groups[0].error_code) {
+        response = client.call(version, &fetch_of_groups(&[group_id], Some(name)));
+    }
     let partition = &response.groups[0].topics[0].partitions[0];
     (
         partition.committed_offset,
