@@ -21,6 +21,8 @@ mod registration;
 mod topics;
 
 #[cfg(test)]
+mod sim_tests;
+#[cfg(test)]
 pub(crate) mod tests;
 
 use std::collections::BTreeMap;

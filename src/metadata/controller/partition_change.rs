@@ -129,7 +129,9 @@ impl<'a> PartitionChange<'a> {
         elr.extend(&self.partition.isr);
         elr.sort_unstable();
         elr.dedup();
-        elr.retain(|id| !self.isr.contains(id) && Some(*id) != self.unclean_shutdown);
+        elr.retain(|id| {
+            !self.isr.contains(id) && self.replicas.contains(id) && Some(*id) != self.unclean_shutdown
+        });
         self.elr = elr;
     }
 
