@@ -2,7 +2,6 @@
 //!
 //! `OTTLA_UPDATE=1 cargo test coverage` writes the table into the README; without it a difference is a failure.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -40,8 +39,7 @@ fn coverage() -> String {
         let ottla = row
             .works()
             .map_or_else(|| absence(row), |works| range(*works.start(), *works.end()));
-        writeln!(text, "| {} | {} | {kafka} | {ottla} |", row.key, row.name)
-            .expect("a string takes any text");
+        text.push_str(&format!("| {} | {} | {kafka} | {ottla} |\n", row.key, row.name));
     }
     text
 }

@@ -79,9 +79,12 @@ fn records_without_metadata() {
     assert_is_kafkas(&dump(options), "kafka-dump-log.skip.txt");
 }
 
+/// Sets the option that a case is about.
+type Choose = fn(&mut DumpLog);
+
 #[test]
 fn internal_topics_in_json() {
-    let cases: [(&str, fn(&mut DumpLog)); 3] = [
+    let cases: [(&str, Choose); 3] = [
         ("metadata", |options| options.cluster_metadata_decoder = true),
         ("groups", |options| options.offsets_decoder = true),
         ("transactions", |options| options.transaction_log_decoder = true),
