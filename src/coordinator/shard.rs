@@ -262,7 +262,7 @@ impl Machine for GroupShard {
                 let members: Vec<Arc<str>> = turn.group.members().map(|member| member.id.clone()).collect();
                 members.iter().for_each(|member| turn.reset_session(member));
                 if members.len() > max_size && turn.group.is_in(State::Stable) {
-                    turn.prepare_rebalance();
+                    turn.prepare_rebalance("the group is larger than it may be");
                 }
             });
             let outcome = outcome.unwrap_or_default();

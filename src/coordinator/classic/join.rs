@@ -103,8 +103,9 @@ impl Turn<'_> {
     }
 
     fn update_member(&mut self, id: &str, request: JoinGroup, token: Token) {
+        let reason = reason("a member joins again", &request);
         self.set_terms(id, request.into(), token);
-        self.rebalance_or_complete_join();
+        self.rebalance_or_complete_join(&reason);
     }
 
     pub(super) fn set_terms(&mut self, id: &str, terms: Terms, token: Token) {
@@ -118,6 +119,7 @@ impl Turn<'_> {
         if self.group.is_in(State::PreparingRebalance) && self.group.is_initial_rebalance() {
             self.group.new_member_added = true;
         }
+        let reason = reason("a new member joins", &request);
         let member = Member {
             id: id.clone(),
             instance_id: request.group_instance_id,
@@ -134,7 +136,15 @@ impl Turn<'_> {
         self.group.add(member, &request.protocol_type);
         // It sends no heartbeats before it has joined, and we may not see its client go: so there is a limit of another kind.
         self.schedule_session(&id, self.config.new_member_join_timeout_ms);
-        self.rebalance_or_complete_join();
+        self.rebalance_or_complete_join(&reason);
+    }
+}
+
+/// For the log: what happens, and why the client says it does it.
+fn reason(what: &str, request: &JoinGroup) -> String {
+    match request.reason.as_deref().filter(|reason| !reason.is_empty()) {
+        Some(reason) => format!("{what}: {reason}"),
+        None => what.to_owned(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! LeaveGroup: members that go of their own will, or that an administrator sends away.
 
 use ottla_base::ErrorCode;
+use tracing::info;
 
 use super::group::State;
 use super::turn::Turn;
@@ -11,7 +12,7 @@ impl Turn<'_> {
         let left: Vec<LeftMember> = members.into_iter().map(|member| self.leave_one(member)).collect();
         if left.iter().any(|member| member.error == ErrorCode::None) {
             match self.group.state() {
-                State::Stable | State::CompletingRebalance => self.rebalance_or_complete_join(),
+                State::Stable | State::CompletingRebalance => self.rebalance_or_complete_join("members left"),
                 State::PreparingRebalance => self.maybe_complete_join(),
                 State::Empty => {}
             }
@@ -22,6 +23,8 @@ impl Turn<'_> {
     fn leave_one(&mut self, member: LeavingMember) -> LeftMember {
         let error = match self.leaving_id(&member) {
             Ok(id) => {
+                let reason = member.reason.as_deref();
+                info!(group = %self.group.id, member = id, reason, "member leaves");
                 self.remove_member(&id);
                 ErrorCode::None
             }

@@ -55,9 +55,11 @@ impl Turn<'_> {
                 };
                 self.resume_with(record, Resume::Replaced(self.group.id.clone(), replacement));
             }
-            State::Stable => self.rebalance_or_complete_join(),
+            State::Stable => {
+                self.rebalance_or_complete_join("a static member came back and the protocol changes")
+            }
             // The leader may have assigned to the old id already.
-            State::CompletingRebalance => self.prepare_rebalance(),
+            State::CompletingRebalance => self.prepare_rebalance("a static member came back"),
             State::PreparingRebalance => self.maybe_complete_join(),
             State::Empty => {}
         }

@@ -102,7 +102,7 @@ impl Turn<'_> {
         }
         if let Err(error) = appended {
             self.fail_assignment(error);
-            return self.rebalance_or_complete_join();
+            return self.rebalance_or_complete_join("the assignment could not be written");
         }
         for member in self.group.members_mut() {
             member.assignment = assignment

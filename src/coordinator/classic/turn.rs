@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_base::ErrorCode;
+use tracing::info;
 
 use super::group::{ClassicGroup, State};
 use super::member::Member;
@@ -89,9 +90,9 @@ impl Turn<'_> {
         }
     }
 
-    pub fn rebalance_or_complete_join(&mut self) {
+    pub fn rebalance_or_complete_join(&mut self, reason: &str) {
         if self.group.can_rebalance() {
-            self.prepare_rebalance();
+            self.prepare_rebalance(reason);
         } else {
             self.maybe_complete_join();
         }
@@ -105,7 +106,9 @@ impl Turn<'_> {
         }
     }
 
-    pub fn prepare_rebalance(&mut self) {
+    pub fn prepare_rebalance(&mut self, reason: &str) {
+        let (generation, members) = (self.group.generation, self.group.members().len());
+        info!(group = %self.group.id, generation, members, reason, "rebalance begins");
         if self.group.is_in(State::CompletingRebalance) {
             self.fail_assignment(ErrorCode::RebalanceInProgress);
         }
@@ -133,9 +136,10 @@ impl Turn<'_> {
 
     /// A member is gone: the others share its work out anew. Its own open requests are answered.
     pub fn fail_member(&mut self, id: &str) {
+        info!(group = %self.group.id, member = id, "member failed: its session has ended");
         self.remove_member(id);
         match self.group.state() {
-            State::Stable | State::CompletingRebalance => self.rebalance_or_complete_join(),
+            State::Stable | State::CompletingRebalance => self.rebalance_or_complete_join("a member failed"),
             State::PreparingRebalance if self.group.all_members_joined() => self.complete_join(),
             State::PreparingRebalance | State::Empty => {}
         }
@@ -276,12 +280,16 @@ impl Turn<'_> {
         if has_members {
             self.announce_generation();
         } else {
+            info!(group = %self.group.id, generation = self.group.generation, "group is empty");
             let record = self.group.metadata_record(|_| Bytes::new());
             self.write(record, Then::Nothing);
         }
     }
 
     fn announce_generation(&mut self) {
+        let (generation, members) = (self.group.generation, self.group.members().len());
+        let (leader, protocol) = (self.group.leader.as_deref(), self.group.protocol.as_deref());
+        info!(group = %self.group.id, generation, members, leader, protocol, "generation begins");
         let ids: Vec<Arc<str>> = self.group.members().map(|member| member.id.clone()).collect();
         for id in ids {
             if let Some(token) = self.group.take_awaiting_join(&id) {
@@ -327,7 +335,7 @@ impl Turn<'_> {
         for id in std::mem::take(&mut self.group.pending_sync) {
             self.remove_member(&id);
         }
-        self.prepare_rebalance();
+        self.prepare_rebalance("members did not fetch their assignment");
     }
 
     fn schedule_join(&mut self, delay_ms: i32, action: TimerAction) {

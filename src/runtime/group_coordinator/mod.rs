@@ -20,7 +20,7 @@ use ottla_metadata::{Delta, Image};
 use ottla_storage::batch::Codec;
 use parking_lot::RwLock;
 use tokio::runtime::Handle;
-use tracing::info;
+use tracing::debug;
 
 use super::coordinator_loop::journal::PartitionJournal;
 use super::coordinator_loop::{LoopOptions, ShardHandle};
@@ -197,7 +197,7 @@ impl GroupCoordinator {
             }
             shard.handle.close();
         }
-        info!(partition = %partition.name(), leader_epoch, "coordinator begins to load");
+        debug!(partition = %partition.name(), leader_epoch, "coordinator begins to load");
         let options = LoopOptions {
             name: partition.name().to_string().into(),
             clock: self.clock.clone(),
