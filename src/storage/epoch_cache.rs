@@ -84,9 +84,7 @@ impl EpochCache {
 
     /// Drops the epochs that began at or behind `offset`.
     pub fn truncate_from_end(&mut self, offset: i64) -> Result<()> {
-        let before = self.entries.len();
-        self.entries.retain(|entry| entry.start_offset < offset);
-        if self.entries.len() < before {
+        if self.drop_from_end(offset) {
             self.write()
         } else {
             Ok(())
@@ -95,20 +93,39 @@ impl EpochCache {
 
     /// Drops the epochs that ended before `offset`; the one that `offset` lies in begins there from now on.
     pub fn truncate_from_start(&mut self, offset: i64) -> Result<()> {
-        let Some(floor) = self
-            .entries
-            .iter()
-            .rposition(|entry| entry.start_offset <= offset)
-        else {
-            return Ok(());
+        if self.drop_to_start(offset) {
+            self.write()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Drops what lies outside the log, in memory alone: the file follows with the next assignment, and until then every
+    /// load would drop the same. A start with many logs is not the time to sync a file for each.
+    pub fn confine(&mut self, log_start: i64, log_end: i64) {
+        self.drop_from_end(log_end);
+        self.drop_to_start(log_start);
+    }
+
+    fn drop_from_end(&mut self, offset: i64) -> bool {
+        let before = self.entries.len();
+        self.entries.retain(|entry| entry.start_offset < offset);
+        self.entries.len() < before
+    }
+
+    fn drop_to_start(&mut self, offset: i64) -> bool {
+        let is_at_or_before = |entry: &EpochStart| entry.start_offset <= offset;
+        let Some(floor) = self.entries.iter().rposition(is_at_or_before) else {
+            return false;
         };
         let dropped = self.entries.drain(..floor).count();
         match self.entries.first_mut() {
-            Some(first) if first.start_offset < offset => first.start_offset = offset,
-            _ if dropped == 0 => return Ok(()),
-            _ => {}
+            Some(first) if first.start_offset < offset => {
+                first.start_offset = offset;
+                true
+            }
+            _ => dropped > 0,
         }
-        self.write()
     }
 
     fn insert(&mut self, new: EpochStart) -> bool {

@@ -76,6 +76,11 @@ impl<'a> Walk<'a> {
         Self::new(file, position, end, BATCH_CHUNK_BYTES)
     }
 
+    /// One whole batch, without reading further.
+    pub(crate) fn one(file: &'a File, position: u64, end: u64) -> Self {
+        Self::new(file, position, end, HEADER_BYTES)
+    }
+
     fn new(file: &'a File, position: u64, end: u64, chunk_bytes: usize) -> Self {
         Self {
             file,

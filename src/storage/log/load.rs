@@ -116,8 +116,7 @@ impl UnrecoveredLog {
         }
         let first_base = segments.first().map_or(0, |first| first.base_offset());
         let log_start = known.log_start.max(first_base);
-        epochs.truncate_from_end(end_offset)?;
-        epochs.truncate_from_start(log_start)?;
+        epochs.confine(log_start, end_offset);
         let recovered = Recovered {
             segments,
             gaps,

@@ -275,7 +275,7 @@ fn is_plausible(window: &[u8], next_offset: i64) -> bool {
 }
 
 fn valid_at(file: &File, position: u64, end: u64) -> Option<Placed> {
-    match Walk::batches(file, position, end).next_whole() {
+    match Walk::one(file, position, end).next_whole() {
         Some(Ok((placed, _))) => Some(placed),
         _ => None,
     }
