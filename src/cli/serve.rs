@@ -61,30 +61,42 @@ fn try_run(arguments: &Serve) -> Result<(), String> {
     runtime.block_on(serve(Arc::new(config)))
 }
 
-/// Without a file a node formats its own directories the first time; with one, formatting is the operator's decision, for
-/// an empty directory may be a disk that is not mounted.
+/// A new node formats its own directories: always when nothing is configured, and with a file when they are all empty. Where
+/// something lies in them that is not a formatted directory, the decision is the operator's.
 fn prepare_directories(config: &BrokerConfig, file: Option<&Path>) -> Result<(), String> {
-    let is_formatted = |dir: &PathBuf| dir.join("meta.properties").exists();
     let directories = config::directories(config);
+    let is_formatted = |dir: &PathBuf| dir.join("meta.properties").exists();
     match file {
-        None if !directories.iter().all(is_formatted) => {
+        None if directories.iter().all(is_formatted) => Ok(()),
+        Some(_) if directories.iter().any(is_formatted) => Ok(()),
+        Some(file) if !directories.iter().all(|dir| is_empty(dir)) => Err(refusal(&directories, file)),
+        _ => {
             let formatted = format::format_new(config).map_err(|error| error.to_string())?;
             for (directory, kind) in &formatted.directories {
-                info!(directory = %directory.display(), kind = kind.description(), "formatted");
+                // Loud: where data was expected, the disk is perhaps not mounted.
+                warn!(directory = %directory.display(), kind = kind.description(), "was empty and is formatted");
             }
             Ok(())
         }
-        Some(file) if !directories.iter().any(is_formatted) => {
-            let dirs: Vec<String> = directories.iter().map(|dir| dir.display().to_string()).collect();
-            Err(format!(
-                "No `meta.properties` found in {}. If these are the directories of a new node, format them first: ottla \
-                 format --config {} --cluster-id $(ottla random-uuid) --standalone",
-                dirs.join(", "),
-                file.display()
-            ))
-        }
-        _ => Ok(()),
     }
+}
+
+/// Whether nothing lies in the directory but what a new file system has.
+fn is_empty(dir: &Path) -> bool {
+    let Ok(mut entries) = std::fs::read_dir(dir) else {
+        return !dir.exists();
+    };
+    entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == "lost+found"))
+}
+
+fn refusal(directories: &[PathBuf], file: &Path) -> String {
+    let dirs: Vec<String> = directories.iter().map(|dir| dir.display().to_string()).collect();
+    format!(
+        "No `meta.properties` found in {}, and the directories are not empty. If these are the directories of a new node, \
+         format them first: ottla format --config {} --cluster-id $(ottla random-uuid) --standalone",
+        dirs.join(", "),
+        file.display()
+    )
 }
 
 async fn serve(config: Arc<BrokerConfig>) -> Result<(), String> {
@@ -147,19 +159,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_whose_directories_are_not_formatted_stops_the_start() {
+    fn only_directories_that_hold_something_else_are_left_to_the_operator() {
         let root = tempfile::tempdir().expect("a directory");
         let dirs = ("log.dirs".to_owned(), root.path().display().to_string());
         let config = config::load(None, &[dirs]).expect("the defaults");
-        let refusal =
-            prepare_directories(&config, Some(Path::new("server.properties"))).expect_err("a refusal");
+        let file = Some(Path::new("server.properties"));
+        std::fs::write(root.path().join("a file"), "").expect("a file");
+        let refusal = prepare_directories(&config, file).expect_err("a refusal");
         assert!(
             refusal.contains("ottla format --config server.properties"),
             "{refusal}"
         );
         assert!(!root.path().join("meta.properties").exists());
-        prepare_directories(&config, None).expect("formatted");
+        std::fs::remove_file(root.path().join("a file")).expect("it was there");
+        std::fs::create_dir(root.path().join("lost+found")).expect("a directory");
+        prepare_directories(&config, file).expect("formatted");
         assert!(root.path().join("meta.properties").exists());
+        prepare_directories(&config, file).expect("formatted before");
         prepare_directories(&config, None).expect("formatted before");
     }
 }
