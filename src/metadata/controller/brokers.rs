@@ -114,12 +114,15 @@ impl Controller {
         })
     }
 
-    /// Fences one broker that has not been heard of for a session; ask again until the response is `None`.
+    /// Fences one broker that has not been heard of for a session; ask again until the response is `None`. The broker of this
+    /// process is left alone: it is alive as long as its controller is, and a clock that jumps proves nothing.
     pub fn fence_stale(&mut self, image: &Image, now_ms: i64) -> Result<Outcome<Option<i32>>, Problem> {
         let timeout_ms = self.config.i32("broker.session.timeout.ms").into();
         let stale = image.brokers.values().find(|broker| {
             let session = self.sessions.get(&broker.id);
-            !broker.fenced && session.is_none_or(|s| !s.is_valid(now_ms, timeout_ms))
+            !broker.fenced
+                && Some(broker.id) != self.own_broker()
+                && session.is_none_or(|s| !s.is_valid(now_ms, timeout_ms))
         });
         let Some(broker) = stale else {
             return Ok(Outcome::nothing(None));

@@ -110,13 +110,17 @@ impl Controller {
     /// A fresh leader knows nothing of the brokers' heartbeats: each unfenced one gets a whole session to be heard of. Not so
     /// the broker of this very process: whoever held its registration before is gone, since the log dirs are ours.
     pub fn activate(&mut self, image: &Image, now_ms: i64) {
-        let own_id = self.config.is_broker.then_some(self.config.node_id);
         self.sessions = image
             .brokers
             .values()
-            .filter(|broker| !broker.fenced && Some(broker.id) != own_id)
+            .filter(|broker| !broker.fenced && Some(broker.id) != self.own_broker())
             .map(|broker| (broker.id, brokers::Session::new(now_ms)))
             .collect();
+    }
+
+    /// The broker of this very process, if it has one.
+    fn own_broker(&self) -> Option<i32> {
+        self.config.is_broker.then_some(self.config.node_id)
     }
 
     /// What is in force on this node: its file under the cluster's dynamic values and its own.

@@ -198,7 +198,9 @@ impl<'a> PartitionChange<'a> {
     fn last_known_leader(&self) -> Option<Elected> {
         match self.partition.last_known_elr.as_slice() {
             [last] if self.image.features.is_elr_enabled() && self.elr.is_empty() && self.isr.is_empty() => {
-                self.is_alive(*last).then_some(unclean(*last))
+                // It may have been a replica of a reassignment that was cancelled since.
+                let may_return = self.replicas.contains(last) && self.is_alive(*last);
+                may_return.then_some(unclean(*last))
             }
             _ => None,
         }
@@ -267,7 +269,7 @@ impl<'a> PartitionChange<'a> {
         let known = &self.partition.last_known_elr;
         let leads_on = record.leader >= 0 || (before != NO_LEADER && record.leader != NO_LEADER);
         if record.isr.as_ref().is_some_and(Vec::is_empty)
-            && before != NO_LEADER
+            && self.replicas.contains(&before)
             && known.as_slice() != [before]
         {
             record.last_known_elr = Some(vec![before]);

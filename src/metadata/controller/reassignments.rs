@@ -4,6 +4,7 @@ use ottla_base::{ErrorCode, TopicPartition};
 
 use super::topics::check_replicas;
 use super::{Controller, Election, Outcome, Problem};
+use crate::image::topics::RECOVERING;
 use crate::image::{Image, Partition, Topic};
 use crate::records::Record;
 
@@ -129,6 +130,13 @@ impl Controller {
                 ));
             }
             change.election = Election::Unclean;
+            // All that was in sync goes. Without ELR somebody must stay in the ISR, and whoever it is may lack something.
+            if !image.features.is_elr_enabled() {
+                let alive = |id: &&i32| image.active_broker(**id).is_some();
+                let chosen = change.replicas.iter().find(alive).or(change.replicas.first());
+                change.isr = chosen.copied().into_iter().collect();
+                change.leader_recovery = RECOVERING;
+            }
         }
         Ok(change.build().map(Record::from))
     }

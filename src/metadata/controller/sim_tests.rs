@@ -2,13 +2,11 @@
 //! replicas move, leaders report ISRs. After each step the state of every partition must make sense, and what is elected
 //! without being in sync must be marked as such.
 
-use std::sync::Arc;
-
-use ottla_base::config::{BrokerConfig, Source};
 use ottla_base::{TopicPartition, Uuid};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::tests::config;
 use super::*;
 use crate::features::{ELR_VERSION, METADATA_VERSION, SUPPORTED};
 use crate::image::FeatureRange;
@@ -63,13 +61,8 @@ struct World {
 
 impl World {
     fn new(elr: bool, min_isr: u8) -> Self {
-        let source = Source {
-            file: None,
-            overrides: &[],
-            environment: &|_| None,
-        };
         let mut world = Self {
-            controller: Controller::new(Arc::new(BrokerConfig::load(&source).unwrap()), 3),
+            controller: Controller::new(config(), 3),
             replay: Replay::new(Image::empty()),
             now_ms: 0,
             incarnations: 1000,

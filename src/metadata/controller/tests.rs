@@ -45,6 +45,16 @@ fn image_of(brokers: &[(i32, bool)], features: &[(&str, i16)]) -> Image {
     house.replay.image().clone()
 }
 
+/// A controller that is no broker of the cluster: brokers 1 to 4 are elsewhere.
+pub(super) fn config() -> Arc<BrokerConfig> {
+    let source = Source {
+        file: None,
+        overrides: &[("node.id".into(), "9".into())],
+        environment: &|_| None,
+    };
+    Arc::new(BrokerConfig::load(&source).unwrap())
+}
+
 /// A controller and the image that its records make.
 pub(super) struct House {
     pub(super) controller: Controller,
@@ -54,14 +64,8 @@ pub(super) struct House {
 
 impl House {
     fn new() -> Self {
-        let source = Source {
-            file: None,
-            overrides: &[],
-            environment: &|_| None,
-        };
-        let config = Arc::new(BrokerConfig::load(&source).unwrap());
         Self {
-            controller: Controller::new(config, 42),
+            controller: Controller::new(config(), 42),
             replay: Replay::new(Image::empty()),
             now_ms: 0,
         }
