@@ -97,7 +97,7 @@ impl UnrecoveredLog {
     pub(crate) fn recover(self, known: Checkpointed, chores: Arc<Chores>, now_ms: i64) -> Result<Arc<Log>> {
         let mut epochs = self.load_epochs()?;
         let limits = limits_of(&self.config);
-        let mut recovery = Recovery::new(&self.home, limits, &mut epochs);
+        let mut recovery = Recovery::new(&self.home, limits, &mut epochs, self.config.cleanup_compact);
         let mut segments = recovery.run(self.segments.clone(), &known)?;
         let (gaps, mut end_offset) = (recovery.gaps, recovery.end_offset);
         if end_offset < known.log_start {

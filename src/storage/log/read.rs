@@ -107,6 +107,9 @@ impl Log {
             ReadBound::LastStable => result.last_stable_offset,
             ReadBound::LogEnd => end.offset,
         };
+        if offset >= bound_offset {
+            return Ok(result);
+        }
         let gaps = self.gaps.load();
         if let Some(gap) = gaps
             .iter()
@@ -118,9 +121,6 @@ impl Log {
             });
         }
         let segments = self.segments.load_full();
-        if offset >= bound_offset {
-            return Ok(result);
-        }
         let Some(found) = locate(&segments, offset, bound_offset, &end, &gaps)? else {
             return Ok(result);
         };

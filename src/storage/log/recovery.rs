@@ -36,19 +36,31 @@ pub(super) struct Recovery<'a> {
     producers: ProducerState,
     /// The end of the segment that was recovered last was cut off.
     tail_was_cut: bool,
+    /// Whether a segment must go on where the one before it ended. Compaction leaves holes between segments; in any other
+    /// log a hole is the end of a segment that was lost, even when what is left of it ends with a whole batch.
+    is_gapless: bool,
+    /// The segment before was read to its end, so that `end_offset` is its.
+    end_was_recovered: bool,
     pub gaps: Vec<Gap>,
     /// Where the segment that was looked at last ends.
     pub end_offset: i64,
 }
 
 impl<'a> Recovery<'a> {
-    pub fn new(home: &'a Arc<Home>, limits: SegmentLimits, epochs: &'a mut EpochCache) -> Self {
+    pub fn new(
+        home: &'a Arc<Home>,
+        limits: SegmentLimits,
+        epochs: &'a mut EpochCache,
+        is_compacted: bool,
+    ) -> Self {
         Self {
             home,
             limits,
             epochs,
+            is_gapless: !is_compacted,
             producers: ProducerState::default(),
             tail_was_cut: false,
+            end_was_recovered: false,
             gaps: Vec::new(),
             end_offset: 0,
         }
@@ -126,15 +138,15 @@ impl<'a> Recovery<'a> {
         self.gaps.append(&mut gaps);
         segment.seal()?;
         self.tail_was_cut = is_cut;
+        self.end_was_recovered = true;
         self.end_offset = progress.next_offset;
         Ok(true)
     }
 
     /// When the segment before lost its end and yet the log goes on, what is missing between them is damage too.
-    /// (Compaction leaves such holes as well, but cuts nothing.)
     fn note_hole(&mut self, segment: &Segment, kept: &Segments) {
         if let Some(previous) = kept.last()
-            && self.tail_was_cut
+            && (self.tail_was_cut || (self.is_gapless && self.end_was_recovered))
             && self.end_offset < segment.base_offset()
         {
             self.gaps.push(Gap {
@@ -146,6 +158,7 @@ impl<'a> Recovery<'a> {
             });
         }
         self.tail_was_cut = false;
+        self.end_was_recovered = false;
     }
 
     /// Puts the batches from `progress` on into the indexes, until the end or a place where no batch stands: that is

@@ -4,6 +4,7 @@ mod damage;
 mod faults;
 mod golden;
 mod model;
+mod power;
 mod transactions;
 
 use std::path::Path;
