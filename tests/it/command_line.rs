@@ -142,7 +142,7 @@ fn a_node_without_a_file_formats_itself_and_stops_cleanly() {
 }
 
 #[test]
-fn a_node_with_a_file_is_formatted_by_its_operator() {
+fn a_directory_with_foreign_content_is_formatted_by_its_operator() {
     let folder = folder();
     let data = folder.path().join("data");
     let file = format!(
@@ -152,6 +152,8 @@ fn a_node_with_a_file_is_formatted_by_its_operator() {
         data.display()
     );
     std::fs::write(folder.path().join("server.properties"), file).expect("written");
+    // Something lies there already: whatever it is, it is not for a start to decide.
+    std::fs::create_dir_all(data.join("photographs")).expect("created");
     let refused = run(folder.path(), &["serve", "server.properties"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(
@@ -159,6 +161,7 @@ fn a_node_with_a_file_is_formatted_by_its_operator() {
         "{}",
         text(&refused.stderr)
     );
+    std::fs::remove_dir(data.join("photographs")).expect("removed");
     let id = text(&run(folder.path(), &["random-uuid"]).stdout)
         .trim()
         .to_owned();

@@ -60,12 +60,13 @@ fn ottla_header_version(key: i16, version: i16) -> i16 {
     }
 }
 
+/// As in Kafka: librdkafka 2.12 sends three bytes behind its Metadata request.
 #[test]
-fn a_byte_behind_the_request_ends_the_connection() {
+fn bytes_behind_a_request_are_ignored() {
     let node = Node::start();
     let mut client = node.client();
     client.send_body(3, 1, 1, &[0xff, 0xff, 0xff, 0xff, 0]);
-    assert!(client.is_closed());
+    assert!(client.receive_frame().is_some());
     assert_alive(&node);
 }
 
