@@ -9,7 +9,7 @@ use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::update_features_response::UpdatableFeatureResult;
 use kafka_protocol::messages::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 use ottla_base::ErrorCode;
-use ottla_metadata::controller::{FeatureUpdate, Outcome, Problem, UpgradeType};
+use ottla_metadata::controller::{FeatureUpdate, Problem, UpgradeType};
 
 use crate::api::text::message;
 use crate::api::{Ctx, Reply};
@@ -23,13 +23,10 @@ pub fn handle(ctx: &Ctx, request: UpdateFeaturesRequest) -> Reply<UpdateFeatures
     let ctx = ctx.clone();
     Reply::later(async move {
         let validate_only = request.validate_only;
-        let write = ctx.node.controller.write(move |c, image, _now_ms| {
-            match c.update_features(image, &updates, validate_only) {
-                Ok(outcome) => outcome.map(Ok),
-                Err(problem) => Outcome::nothing(Err(problem)),
-            }
-        });
-        let result = write.await.unwrap_or_else(|error| Err(Problem::new(error, "")));
+        let controller = &ctx.node.controller;
+        let write =
+            controller.try_write(move |c, image, _now_ms| c.update_features(image, &updates, validate_only));
+        let result = write.await;
         answer(version, &request, result)
     })
 }
@@ -72,16 +69,18 @@ fn answer(
         Ok(()) => (ErrorCode::None, None),
         Err(problem) => (problem.code, message(&problem.message)),
     };
-    if version >= 2 {
-        return UpdateFeaturesResponse::default()
-            .with_error_code(code.code())
-            .with_error_message(text);
+    let response = UpdateFeaturesResponse::default()
+        .with_error_code(code.code())
+        .with_error_message(text);
+    if version >= 2 || code != ErrorCode::None {
+        return response;
     }
+    // Before version 2 a success is told feature by feature.
     let results = request.feature_updates.iter().map(|update| {
         UpdatableFeatureResult::default()
             .with_feature(update.feature.clone())
             .with_error_code(code.code())
-            .with_error_message(text.clone())
+            .with_error_message(Some(StrBytes::from_static_str(code.name())))
     });
-    UpdateFeaturesResponse::default().with_results(results.collect())
+    response.with_results(results.collect())
 }
