@@ -1,7 +1,6 @@
 //! UnregisterBroker (64), version 0: forgets a broker that is gone for good.
 
 use kafka_protocol::messages::{UnregisterBrokerRequest, UnregisterBrokerResponse};
-use ottla_metadata::controller::{Outcome, Problem};
 
 use crate::api::text::message;
 use crate::api::{Ctx, Reply};
@@ -10,14 +9,9 @@ pub fn handle(ctx: &Ctx, request: UnregisterBrokerRequest) -> Reply<UnregisterBr
     let broker_id = request.broker_id.0;
     let ctx = ctx.clone();
     Reply::later(async move {
-        let write =
-            ctx.node.controller.write(
-                move |c, image, _now_ms| match c.unregister_broker(image, broker_id) {
-                    Ok(outcome) => outcome.map(Ok),
-                    Err(problem) => Outcome::nothing(Err(problem)),
-                },
-            );
-        match write.await.unwrap_or_else(|error| Err(Problem::new(error, ""))) {
+        let controller = &ctx.node.controller;
+        let write = controller.try_write(move |c, image, _now_ms| c.unregister_broker(image, broker_id));
+        match write.await {
             Ok(()) => UnregisterBrokerResponse::default(),
             Err(problem) => UnregisterBrokerResponse::default()
                 .with_error_code(problem.code.code())

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::update_features_response::UpdatableFeatureResult;
 use kafka_protocol::messages::{UpdateFeaturesRequest, UpdateFeaturesResponse};
+use kafka_protocol::protocol::StrBytes;
 use ottla_base::ErrorCode;
 use ottla_metadata::controller::{FeatureUpdate, Problem, UpgradeType};
 
