@@ -15,14 +15,13 @@ use ottla_storage::batch::control::ControlRecord;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use super::cutting::cut;
 use super::election::bootstrap_records;
 use super::publishing::Publishing;
 use super::snapshots::Snapshots;
 use super::{Command, Job, OpenError, Options, Reply};
 use crate::runtime::metadata_log::store::{Loaded, MetadataLog, MetadataLogError, apply_control};
 
-/// Records of one batch; what needs more is a metadata transaction of several batches.
-const RECORDS_PER_BATCH_MAX: usize = 10_000;
 /// Commands that share one fsync.
 const COMMANDS_PER_ROUND_MAX: usize = 256;
 /// How often silent brokers are looked for.
@@ -222,34 +221,50 @@ impl Active {
         Ok(stop)
     }
 
-    /// Runs one operation. Records that cannot be applied are never appended: the operation has failed, not the log.
+    /// Runs one operation. Records that cannot be applied or written are never appended: then the operation has failed, and not
+    /// the log.
     fn write(&mut self, job: Job) -> Result<(Reply, Result<(), ErrorCode>), MetadataLogError> {
         let now_ms = self.clock.now_ms();
         let (records, reply) = job(&mut self.controller, self.replay.image(), now_ms);
         let mut trial = self.replay.image().clone();
         let mut ignored = ottla_metadata::Delta::default();
-        let refused = records
+        let applied = records
             .iter()
             .try_for_each(|record| trial.apply(record, trial.offset + 1, &mut ignored));
-        if let Err(error) = refused {
+        if let Err(error) = applied {
             warn!(%error, "an operation of the controller made records that contradict the image");
             return Ok((reply, Err(ErrorCode::UnknownServerError)));
         }
-        self.append_split(records, now_ms)?;
+        match cut(&records, self.replay.image().features.metadata_version()) {
+            Ok(batches) => self.append_all(&batches, now_ms)?,
+            Err(error) => {
+                warn!(%error, "an operation of the controller made a record that cannot be written");
+                return Ok((reply, Err(ErrorCode::InvalidRequest)));
+            }
+        }
         Ok((reply, Ok(())))
     }
 
+    /// Appends what the controller does by itself.
+    fn append_own(&mut self, records: &[Record], now_ms: i64) -> Result<(), MetadataLogError> {
+        let batches = cut(records, self.replay.image().features.metadata_version())?;
+        self.append_all(&batches, now_ms)
+    }
+
     /// What does not fit into one batch becomes a transaction, so that it still happens whole or not at all.
-    fn append_split(&mut self, records: Vec<Record>, now_ms: i64) -> Result<(), MetadataLogError> {
+    fn append_all(&mut self, batches: &[&[Record]], now_ms: i64) -> Result<(), MetadataLogError> {
         let version = self.replay.image().features.metadata_version();
-        if records.len() <= RECORDS_PER_BATCH_MAX || !version.has_transactions() {
-            return self.append(&records, now_ms);
+        let in_transaction = batches.len() > 1 && version.has_transactions();
+        if in_transaction {
+            self.append(&[BeginTransactionRecord { name: None }.into()], now_ms)?;
         }
-        self.append(&[BeginTransactionRecord { name: None }.into()], now_ms)?;
-        for chunk in records.chunks(RECORDS_PER_BATCH_MAX) {
-            self.append(chunk, now_ms)?;
+        for batch in batches {
+            self.append(batch, now_ms)?;
         }
-        self.append(&[EndTransactionRecord {}.into()], now_ms)
+        if in_transaction {
+            self.append(&[EndTransactionRecord {}.into()], now_ms)?;
+        }
+        Ok(())
     }
 
     fn do_chores(&mut self) -> Result<(), MetadataLogError> {
@@ -280,7 +295,7 @@ impl Active {
                     response: Some(broker_id),
                 }) => {
                     warn!(broker_id, "a broker has not been heard of and is fenced");
-                    self.append_split(records, now_ms)?;
+                    self.append_own(&records, now_ms)?;
                 }
                 Ok(Outcome { response: None, .. }) => return Ok(()),
                 Err(Problem { message, .. }) => {
@@ -299,7 +314,7 @@ impl Active {
         loop {
             let Outcome { records, response } = pass(&self.controller, self.replay.image());
             let progressed = !records.is_empty();
-            self.append_split(records, now_ms)?;
+            self.append_own(&records, now_ms)?;
             if !response || !progressed {
                 return Ok(());
             }

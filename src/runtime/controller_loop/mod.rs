@@ -10,6 +10,7 @@
 //! when its records are committed and the rooms of this node have heard of them.
 
 mod active;
+mod cutting;
 mod election;
 mod publishing;
 mod snapshots;

@@ -10,6 +10,7 @@ use ottla_metadata::controller::CreateTopic;
 use ottla_metadata::{Delta, Image};
 use ottla_storage::LogDirs;
 use ottla_storage::dirs::LoadOptions;
+use ottla_storage::vfs::Disk;
 use parking_lot::Mutex;
 
 use super::*;
@@ -75,7 +76,11 @@ struct Node {
 
 impl Node {
     async fn start(dir: &Path, extra: &[(&str, &str)]) -> Self {
-        let dirs = LogDirs::open(&[dir.to_owned()], None).unwrap();
+        Self::start_on(dir, extra, |path| Disk::new(path)).await
+    }
+
+    async fn start_on(dir: &Path, extra: &[(&str, &str)], disk: impl Fn(&PathBuf) -> Disk) -> Self {
+        let dirs = LogDirs::open_on(&[dir.to_owned()], None, disk).unwrap();
         let previous = previous_broker_epoch(dirs.dirs());
         let directory_id = dirs.dirs()[0].id();
         let options = Options {
@@ -246,6 +251,100 @@ async fn an_operation_that_is_refused_as_a_whole_says_why() {
     let late = handle.write(|_, _, _| Outcome::nothing(())).await;
     assert_eq!(late, Err(ErrorCode::NotController));
     handle.stopped().await;
+}
+
+fn config_of(topic: &str, name: String, value: String) -> Record {
+    let record = ottla_metadata::records::ConfigRecord {
+        resource_type: 2,
+        resource_name: topic.into(),
+        name,
+        value: Some(value),
+    };
+    record.into()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_too_large_fails_alone_and_what_is_large_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    formatted(dir.path(), true);
+    let node = Node::start(dir.path(), &[]).await;
+    let write = |records: Vec<Record>| {
+        let handle = node.handle.clone();
+        async move {
+            handle
+                .write(|_, _, _| Outcome {
+                    records,
+                    response: (),
+                })
+                .await
+        }
+    };
+    let unwritable = config_of("x", "k".into(), "v".repeat(40_000));
+    assert_eq!(write(vec![unwritable]).await, Err(ErrorCode::InvalidRequest));
+    let contradiction = ottla_metadata::records::RemoveTopicRecord {
+        topic_id: Uuid::from_u128(9),
+    };
+    assert_eq!(
+        write(vec![contradiction.into()]).await,
+        Err(ErrorCode::UnknownServerError)
+    );
+    let many = (0..25_000).map(|i| config_of("x", format!("k{i}"), "v".into()));
+    assert_eq!(write(many.collect()).await, Ok(()));
+    let large = (0..400).map(|i| config_of("y", format!("k{i}"), "v".repeat(30_000)));
+    assert_eq!(write(large.collect()).await, Ok(()));
+    node.stop().await;
+    let node = Node::start(dir.path(), &[]).await;
+    let image = node.image();
+    let count = |topic| {
+        image
+            .configs
+            .get(&ottla_metadata::image::ConfigResource::topic(topic))
+            .len()
+    };
+    assert_eq!((count("x"), count("y")), (25_000, 400));
+    node.stop().await;
+}
+
+/// Refuses every sync once it is told to.
+#[derive(Default)]
+struct BrokenDisk(std::sync::atomic::AtomicBool);
+
+impl ottla_storage::vfs::Faults for BrokenDisk {
+    fn before(&self, op: ottla_storage::vfs::DiskOp, _: &Path) -> std::io::Result<()> {
+        match op {
+            ottla_storage::vfs::DiskOp::Sync if self.0.load(Ordering::SeqCst) => {
+                Err(std::io::Error::other("the disk is broken"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_made_durable_is_not_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    formatted(dir.path(), true);
+    let faults = Arc::new(BrokenDisk::default());
+    let disk = Arc::clone(&faults);
+    let node = Node::start_on(dir.path(), &[], move |path| Disk::with_faults(path, disk.clone())).await;
+    node.create("kept", 1).await;
+    faults.0.store(true, Ordering::SeqCst);
+    let topic = CreateTopic {
+        name: "lost".into(),
+        partitions: 1,
+        replication_factor: 1,
+        ..CreateTopic::default()
+    };
+    let made = node
+        .handle
+        .write(move |c, image, _| c.create_topics(image, &[topic], false));
+    assert_eq!(made.await.err(), Some(ErrorCode::NotController));
+    node.handle.stopped().await;
+    node.thread.join().unwrap();
+    assert!(
+        node.image.lock().topics.by_name("lost").is_none(),
+        "nobody has seen it"
+    );
 }
 
 fn copy_tree(from: &Path, to: &Path) {
