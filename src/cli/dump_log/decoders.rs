@@ -5,7 +5,7 @@ use ottla_coordinator::records::transaction::TransactionRecord;
 use ottla_coordinator::records::{self as group_records, RecordError};
 use ottla_storage::batch::Record;
 
-use super::{Dump, DumpLog};
+use super::{Dump, DumpLog, consumer_protocol};
 
 /// How one half of a record is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,14 @@ impl Dump<'_> {
         if options.offsets_decoder {
             return coordinator_record(record, |key, value| {
                 let version = value.map_or(Ok(0), group_records::value_version)?;
-                Ok(group_records::Record::decode(key, value)?.to_json(version))
+                let record = group_records::Record::decode(key, value)?;
+                let (key, value) = record.to_json(version);
+                match record {
+                    group_records::Record::GroupMetadata(_, Some(group)) => {
+                        Ok((key, value.map(|json| consumer_protocol::explain(&group, json))))
+                    }
+                    _ => Ok((key, value)),
+                }
             });
         }
         if options.transaction_log_decoder {

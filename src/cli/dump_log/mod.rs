@@ -6,6 +6,7 @@
 //! follows offset −1.
 
 mod batches;
+mod consumer_protocol;
 mod decoders;
 mod indexes;
 mod problems;
@@ -118,6 +119,10 @@ impl<'a> Dump<'a> {
     }
 
     fn file(&mut self, path: &Path) -> io::Result<()> {
+        if file_name(path) == BOOTSTRAP_SNAPSHOT {
+            writeln!(self.out, "KRaft bootstrap snapshot")?;
+            return self.log(path);
+        }
         if let Some((end_offset, epoch)) = snapshot_name(path) {
             writeln!(self.out, "Snapshot end offset: {end_offset}, epoch: {epoch}")?;
             return self.log(path);
@@ -153,6 +158,9 @@ impl<'a> Dump<'a> {
             || options.value_decoder_class.is_some()
     }
 }
+
+/// What `format` leaves for the first leader of the metadata log.
+const BOOTSTRAP_SNAPSHOT: &str = "bootstrap.checkpoint";
 
 /// End offset and epoch in the name of a snapshot of the metadata log: `00000000000000000042-0000000007.checkpoint`.
 fn snapshot_name(path: &Path) -> Option<(i64, i32)> {

@@ -87,6 +87,7 @@ fn internal_topics_in_json() {
     let cases: [(&str, Choose); 3] = [
         ("metadata", |options| options.cluster_metadata_decoder = true),
         ("groups", |options| options.offsets_decoder = true),
+        ("classic-groups", |options| options.offsets_decoder = true),
         ("transactions", |options| options.transaction_log_decoder = true),
     ];
     for (name, choose) in cases {
