@@ -84,7 +84,7 @@ type Choose = fn(&mut DumpLog);
 
 #[test]
 fn internal_topics_in_json() {
-    let cases: [(&str, Choose); 3] = [
+    let cases: [(&str, Choose); 4] = [
         ("metadata", |options| options.cluster_metadata_decoder = true),
         ("groups", |options| options.offsets_decoder = true),
         ("classic-groups", |options| options.offsets_decoder = true),
