@@ -333,3 +333,45 @@ pub(crate) struct Terms {
     pub rebalance_timeout_ms: i32,
     pub session_timeout_ms: i32,
 }
+
+#[cfg(test)]
+impl ClassicGroup {
+    /// What is always true of a group, whatever has happened to it.
+    pub fn check(&self) {
+        let awaiting = self
+            .members
+            .values()
+            .filter(|member| member.is_awaiting_join())
+            .count();
+        assert_eq!(self.awaiting_join, awaiting);
+        let mut supported = HashMap::new();
+        for protocol in self.members.values().flat_map(|member| &member.protocols) {
+            *supported.entry(protocol.name.clone()).or_insert(0usize) += 1;
+        }
+        assert_eq!(self.supported_protocols, supported);
+        for (instance_id, member_id) in &self.static_members {
+            assert_eq!(self.members[member_id].instance_id.as_ref(), Some(instance_id));
+        }
+        let static_members = self.members.values().filter(|member| member.is_static()).count();
+        assert_eq!(self.static_members.len(), static_members);
+        assert!(
+            self.leader
+                .as_ref()
+                .is_none_or(|leader| self.members.contains_key(leader))
+        );
+        assert!(self.leader.is_some() || self.members.is_empty());
+        assert!(
+            self.pending_members
+                .iter()
+                .all(|pending| !self.members.contains_key(pending))
+        );
+        match self.state {
+            State::Empty => assert!(self.members.is_empty()),
+            State::PreparingRebalance => {
+                assert!(self.members.values().all(|member| member.awaiting_sync.is_none()))
+            }
+            State::CompletingRebalance => assert_eq!(awaiting, 0),
+            State::Stable => assert!(!self.members.is_empty()),
+        }
+    }
+}

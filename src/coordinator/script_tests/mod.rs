@@ -7,6 +7,7 @@
 
 mod args;
 mod print;
+mod random;
 mod world;
 
 use std::fs;

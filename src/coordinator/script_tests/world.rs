@@ -102,6 +102,15 @@ impl World {
         std::mem::take(&mut self.happened)
     }
 
+    /// Names of those who have no answer yet.
+    pub fn waiting(&self) -> Vec<&str> {
+        self.waiting.values().map(String::as_str).collect()
+    }
+
+    pub fn shard(&self) -> &GroupShard {
+        &self.shard
+    }
+
     fn configure(&mut self, args: &Args<'_>) {
         self.config.max_size = args.number("max_size", self.config.max_size);
         self.config.initial_rebalance_delay_ms = args.number("delay", self.config.initial_rebalance_delay_ms);
@@ -377,6 +386,11 @@ impl World {
     }
 
     fn restart(&mut self) {
+        let replies = self.shard.unloaded();
+        self.answer(replies);
+        // What was appended and not committed is gone, and those who wait for it are told by the loop.
+        self.held.clear();
+        self.waiting.clear();
         self.shard = GroupShard::new(Arc::new(self.config.clone()));
         for (offset, logged) in self.log.iter().enumerate() {
             match logged {
