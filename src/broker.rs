@@ -401,3 +401,6 @@ async fn blocking<T: Send + 'static>(
         Err(error) => Err(BrokerError::Thread(io::Error::other(error))),
     }
 }
+
+#[cfg(test)]
+mod every_version_tests;

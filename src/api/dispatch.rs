@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::FutureExt;
+use tracing::error;
 
 use super::ctx::{Ctx, Node};
 use super::reply::{Answered, Reply};
@@ -44,8 +45,10 @@ impl Dispatch {
             return unsupported(&header);
         };
         let ctx = self.context(connection, &header);
-        let reply = handler(&ctx, frame)?;
-        Ok(pending(reply, header))
+        Ok(match handler(&ctx, frame) {
+            Ok(reply) => pending(reply, header),
+            Err(error) => Pending::Now(Answer::Close(format!("{}: {error}", name_of(&header)))),
+        })
     }
 
     fn context(&self, connection: &Arc<ConnectionInfo>, header: &RequestHeader) -> Ctx {
@@ -105,6 +108,17 @@ fn framed(header: &RequestHeader, body: Result<Body, WireError>) -> Answer {
             answer.append(body);
             Answer::Frame(answer)
         }
-        Err(error) => Answer::Close(error.to_string()),
+        // The handler has set what the version cannot carry: a fault of ours, not of the client.
+        Err(error) => {
+            let api = name_of(header);
+            error!(%api, %error, "an answer cannot be written");
+            Answer::Close(format!("{api}: {error}"))
+        }
     }
+}
+
+/// Name and version of the API, for the log.
+fn name_of(header: &RequestHeader) -> String {
+    let name = table::row(header.api_key).map_or("?", |row| row.name);
+    format!("{name} {}", header.api_version)
 }

@@ -14,12 +14,8 @@ pub enum WireError {
     OverlongVarint,
     #[error("a string is not UTF-8")]
     NotUtf8,
-    #[error("{message} request, field {field}: {problem}")]
-    Field {
-        message: &'static str,
-        field: &'static str,
-        problem: Problem,
-    },
+    #[error("field {field}: {problem}")]
+    Field { field: &'static str, problem: Problem },
     #[error("API key {0} is unknown")]
     UnknownApiKey(i16),
     #[error("version {version} of API key {key} is not supported")]

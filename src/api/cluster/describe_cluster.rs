@@ -31,7 +31,11 @@ pub fn handle(ctx: &Ctx, request: DescribeClusterRequest) -> Reply<DescribeClust
             "the endpoint type is neither brokers nor controllers",
         ),
     };
-    Reply::Now(response.with_endpoint_type(request.endpoint_type))
+    // A refusal names no type, whatever was asked for.
+    Reply::Now(match response.error_code {
+        0 => response.with_endpoint_type(request.endpoint_type),
+        _ => response,
+    })
 }
 
 fn brokers(ctx: &Ctx, request: &DescribeClusterRequest) -> DescribeClusterResponse {

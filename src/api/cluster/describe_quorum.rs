@@ -15,6 +15,9 @@ use ottla_metadata::Image;
 
 use crate::api::{Ctx, Reply};
 
+/// First version with the nodes' endpoints and the voters' directory ids.
+const NODES_FROM: i16 = 2;
+
 pub fn handle(ctx: &Ctx, request: DescribeQuorumRequest) -> Reply<DescribeQuorumResponse> {
     let image = ctx.image();
     let topics = request.topics.into_iter().map(|topic| {
@@ -27,16 +30,29 @@ pub fn handle(ctx: &Ctx, request: DescribeQuorumRequest) -> Reply<DescribeQuorum
             .with_partitions(partitions.collect())
             .with_topic_name(topic.topic_name)
     });
+    let topics: Vec<TopicData> = topics.collect();
+    let is_described = topics
+        .iter()
+        .flat_map(|topic| &topic.partitions)
+        .any(|partition| partition.error_code == 0);
     let response = DescribeQuorumResponse::default()
-        .with_topics(topics.collect())
-        .with_nodes(nodes(&image));
-    Reply::Now(response)
+        .with_topics(topics)
+        .with_error_message(None);
+    Reply::Now(match ctx.api_version {
+        NODES_FROM.. if is_described => response.with_nodes(nodes(&image)),
+        _ => response,
+    })
 }
 
 fn metadata_partition(ctx: &Ctx, image: &Image) -> PartitionData {
     let quorum = ctx.node.controller.quorum();
     let now_ms = ctx.now_ms();
     let voter = |(id, directory_id): (i32, Uuid)| {
+        let directory_id = if ctx.api_version < NODES_FROM {
+            Uuid::nil()
+        } else {
+            directory_id
+        };
         ReplicaState::default()
             .with_replica_id(BrokerId(id))
             .with_replica_directory_id(directory_id)
@@ -45,6 +61,7 @@ fn metadata_partition(ctx: &Ctx, image: &Image) -> PartitionData {
             .with_last_caught_up_timestamp(now_ms)
     };
     PartitionData::default()
+        .with_error_message(None)
         .with_leader_id(BrokerId(quorum.leader_id))
         .with_leader_epoch(quorum.leader_epoch)
         .with_high_watermark(quorum.high_watermark)
@@ -82,4 +99,7 @@ fn unknown(index: i32) -> PartitionData {
     PartitionData::default()
         .with_partition_index(index)
         .with_error_code(ErrorCode::UnknownTopicOrPartition.code())
+        .with_error_message(Some(StrBytes::from_static_str(
+            "This server does not host this topic-partition.",
+        )))
 }

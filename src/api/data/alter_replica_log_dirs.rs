@@ -60,8 +60,11 @@ fn directory(ctx: &Ctx, wanted: &AlterReplicaLogDir) -> Result<Uuid, ErrorCode> 
     let replicas = &ctx.node.replicas;
     let mut dirs = replicas.log_dirs().dirs().iter();
     let dir = dirs
-        .find(|dir| absolute(dir.path()) == path && !dir.is_offline())
-        .ok_or_else(|| MoveError::UnknownDirectory.code())?;
+        .find(|dir| absolute(dir.path()) == path)
+        .ok_or(ErrorCode::LogDirNotFound)?;
+    if dir.is_offline() {
+        return Err(MoveError::UnknownDirectory.code());
+    }
     let cordoned = replicas.config().list("cordoned.log.dirs");
     if cordoned
         .iter()

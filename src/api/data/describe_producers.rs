@@ -12,13 +12,17 @@ use ottla_storage::ProducerSummary;
 use super::locate;
 use crate::api::{Ctx, Reply};
 
+const NO_TOPIC: &str = "This server does not host this topic-partition.";
+
 pub fn handle(ctx: &Ctx, request: DescribeProducersRequest) -> Reply<DescribeProducersResponse> {
     let image = ctx.image();
     let topics = request.topics.into_iter().map(|topic| {
+        // Kafka words the error for a topic that is not there, and leaves the one for a partition without words.
+        let message = image.topics.by_name(&topic.name).is_none().then_some(NO_TOPIC);
         let partitions = topic
             .partition_indexes
             .iter()
-            .map(|index| partition_response(*index, producers(ctx, &image, &topic.name, *index)));
+            .map(|index| partition_response(*index, producers(ctx, &image, &topic.name, *index), message));
         TopicResponse::default()
             .with_partitions(partitions.collect())
             .with_name(topic.name)
@@ -31,13 +35,17 @@ fn producers(ctx: &Ctx, image: &Image, topic: &str, index: i32) -> Result<Vec<Pr
     Ok(partition.active_producers())
 }
 
-fn partition_response(index: i32, producers: Result<Vec<ProducerSummary>, ErrorCode>) -> PartitionResponse {
+fn partition_response(
+    index: i32,
+    producers: Result<Vec<ProducerSummary>, ErrorCode>,
+    message: Option<&'static str>,
+) -> PartitionResponse {
     let response = PartitionResponse::default().with_partition_index(index);
     match producers {
         Ok(producers) => response.with_active_producers(producers.iter().map(producer_state).collect()),
         Err(error) => response
             .with_error_code(error.code())
-            .with_error_message(Some(StrBytes::from_static_str(error.name()))),
+            .with_error_message(message.map(StrBytes::from_static_str)),
     }
 }
 

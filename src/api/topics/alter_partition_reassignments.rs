@@ -28,6 +28,7 @@ pub fn handle(
         let write = controller
             .write(move |c, image, _now_ms| c.alter_reassignments(image, &moves, allow_factor_change));
         let response = AlterPartitionReassignmentsResponse::default()
+            .with_error_message(None)
             .with_allow_replication_factor_change(allow_factor_change);
         match write.await {
             Ok(results) => response.with_responses(by_topic(results)),
@@ -52,7 +53,7 @@ fn by_topic(results: Vec<(TopicPartition, Result<(), Problem>)>) -> Vec<Reassign
     for (partition, result) in results {
         let entry = ReassignablePartitionResponse::default().with_partition_index(partition.partition);
         let entry = match result {
-            Ok(()) => entry,
+            Ok(()) => entry.with_error_message(None),
             Err(problem) => entry
                 .with_error_code(problem.code.code())
                 .with_error_message(message(&problem.message)),

@@ -115,6 +115,7 @@ async fn create(ctx: &Ctx, topics: Vec<CreateTopic>, validate_only: bool) -> Vec
 fn made(ctx: &Ctx, topic: &CreateTopic, created: &CreatedTopic) -> CreatableTopicResult {
     CreatableTopicResult::default()
         .with_name(topic_name(&topic.name))
+        .with_error_message(None)
         .with_topic_id(created.id)
         .with_num_partitions(created.partitions)
         .with_replication_factor(created.replication_factor)

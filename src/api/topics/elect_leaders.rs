@@ -47,7 +47,7 @@ fn by_topic(results: Vec<ElectionResult>) -> Vec<ReplicaElectionResult> {
     for (partition, result) in results {
         let entry = PartitionResult::default().with_partition_id(partition.partition);
         let entry = match result {
-            Ok(()) => entry,
+            Ok(()) => entry.with_error_message(None),
             Err(problem) => entry
                 .with_error_code(problem.code.code())
                 .with_error_message(message(&problem.message)),

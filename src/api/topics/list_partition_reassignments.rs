@@ -41,5 +41,9 @@ pub fn handle(
             .with_name(topic_name(&name))
             .with_partitions(partitions)
     });
-    Reply::Now(ListPartitionReassignmentsResponse::default().with_topics(topics.collect()))
+    Reply::Now(
+        ListPartitionReassignmentsResponse::default()
+            .with_error_message(None)
+            .with_topics(topics.collect()),
+    )
 }

@@ -43,12 +43,10 @@ impl Controller {
         request: &CreatePartitions,
         records: &mut Vec<Record>,
     ) -> Result<(), Problem> {
-        let topic = image.topics.by_name(&request.topic).ok_or_else(|| {
-            Problem::new(
-                ErrorCode::UnknownTopicOrPartition,
-                "This server does not host this topic-partition.",
-            )
-        })?;
+        let topic = image
+            .topics
+            .by_name(&request.topic)
+            .ok_or_else(|| Problem::new(ErrorCode::UnknownTopicOrPartition, ""))?;
         let additional = additional_partitions(topic, request)?;
         if records.len() + additional > PARTITIONS_PER_REQUEST_MAX {
             return Err(too_many_partitions());

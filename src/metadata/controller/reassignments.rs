@@ -55,7 +55,7 @@ impl Controller {
         let partition = topic
             .partitions
             .get(&id.partition)
-            .ok_or_else(|| unknown(format!("Unable to find partition {id}.")))?;
+            .ok_or_else(|| unknown(format!("Unable to find partition {}:{}.", id.topic, id.partition)))?;
         match &request.replicas {
             None => self.cancel(image, topic, id.partition, partition),
             Some(target) => {

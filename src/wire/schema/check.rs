@@ -42,7 +42,6 @@ pub fn check(key: i16, version: i16, body: &[u8]) -> Result<usize, WireError> {
     let mut walk = Walk::new(message, version, body);
     walk.structure(message.fields)
         .map_err(|problem| WireError::Field {
-            message: message.name,
             field: walk.field,
             problem,
         })?;

@@ -1,40 +1,68 @@
-//! Every request that kafka-protocol knows, decoded by key: for the tests and the fuzzer, which know no handlers.
+//! Every request and answer that kafka-protocol knows, decoded by key: for the tests and the fuzzer, which know no handlers.
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::*;
-use kafka_protocol::protocol::{Decodable, Encodable, Message as _, Request};
+use kafka_protocol::protocol::{Decodable, Encodable, Message, Request};
 
 use crate::wire::messages::encoded_as;
 
-/// Decodes with kafka-protocol and encodes again; `None` if it lacks the key or the version.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    ReadRequest,
+    /// Read it and write it again.
+    RepeatRequest,
+    ReadAnswer,
+}
+
+/// Decodes a request and encodes it again; `None` if kafka-protocol lacks the key or the version.
 pub fn through_kafka_protocol(key: i16, version: i16, body: &[u8]) -> Option<Result<Vec<u8>, String>> {
-    by_key(key, version, Bytes::copy_from_slice(body), true)
+    by_key(Task::RepeatRequest, key, version, body)
 }
 
-/// Decodes with kafka-protocol; `None` if it lacks the key or the version.
+/// Decodes a request; `None` if kafka-protocol lacks the key or the version.
 pub fn decode_only(key: i16, version: i16, body: &[u8]) -> Option<Result<(), String>> {
-    by_key(key, version, Bytes::copy_from_slice(body), false).map(|decoded| decoded.map(drop))
+    by_key(Task::ReadRequest, key, version, body).map(|read| read.map(drop))
 }
 
-fn go<T: Decodable + Encodable>(version: i16, mut body: Bytes, again: bool) -> Result<Vec<u8>, String> {
-    let request = T::decode(&mut body, version).map_err(|e| e.to_string())?;
-    if !body.is_empty() {
-        return Err(format!("{} bytes left", body.len()));
+/// Decodes the body of an answer; `None` if kafka-protocol lacks the key or the version.
+pub fn decode_answer(key: i16, version: i16, body: &[u8]) -> Option<Result<(), String>> {
+    // Here only the request looks like that of the version before.
+    const OWN_ANSWER: (i16, i16) = (ApiKey::DescribeLogDirs as i16, 5);
+    if (key, version) == OWN_ANSWER {
+        return None;
     }
-    let mut out = BytesMut::new();
-    if again {
-        request.encode(&mut out, version).map_err(|e| e.to_string())?;
-    }
-    Ok(out.to_vec())
+    by_key(Task::ReadAnswer, key, version, body).map(|read| read.map(drop))
 }
 
-fn by_key(key: i16, version: i16, body: Bytes, again: bool) -> Option<Result<Vec<u8>, String>> {
+fn go<T: Message + Decodable + Encodable>(
+    task: Task,
+    version: i16,
+    body: &[u8],
+) -> Option<Result<Vec<u8>, String>> {
+    let known = (T::VERSIONS.min..=T::VERSIONS.max).contains(&version);
+    known.then(|| {
+        let mut body = Bytes::copy_from_slice(body);
+        let message = T::decode(&mut body, version).map_err(|e| e.to_string())?;
+        if !body.is_empty() {
+            return Err(format!("{} bytes left", body.len()));
+        }
+        let mut out = BytesMut::new();
+        if task == Task::RepeatRequest {
+            message.encode(&mut out, version).map_err(|e| e.to_string())?;
+        }
+        Ok(out.to_vec())
+    })
+}
+
+fn by_key(task: Task, key: i16, version: i16, body: &[u8]) -> Option<Result<Vec<u8>, String>> {
     macro_rules! by_key {
         ($($request:ident)*) => {
             $(if key == $request::KEY {
                 let version = encoded_as(key, version);
-                let known = ($request::VERSIONS.min..=$request::VERSIONS.max).contains(&version);
-                return known.then(|| go::<$request>(version, body, again));
+                return match task {
+                    Task::ReadAnswer => go::<<$request as Request>::Response>(task, version, body),
+                    Task::ReadRequest | Task::RepeatRequest => go::<$request>(task, version, body),
+                };
             })*
         };
     }
