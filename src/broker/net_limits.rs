@@ -10,14 +10,15 @@ use crate::net::{Admission, NetLimits};
 
 pub(super) fn of(config: &BrokerConfig) -> NetLimits {
     let count = |key: &str| usize::try_from(config.i32(key)).unwrap_or(usize::MAX);
+    let defaults = NetLimits::default();
     NetLimits {
         request_bytes_max: count("socket.request.max.bytes"),
         admission: admission(config),
         idle_max: idle_max(config.i64("connections.max.idle.ms")),
         send_buffer_bytes: buffer_bytes(config, "socket.send.buffer.bytes"),
         receive_buffer_bytes: buffer_bytes(config, "socket.receive.buffer.bytes"),
-        listen_backlog: config.i32("socket.listen.backlog.size"),
-        ..NetLimits::default()
+        listen_backlog: listen_backlog(config).unwrap_or(defaults.listen_backlog),
+        ..defaults
     }
 }
 
@@ -36,6 +37,13 @@ pub(super) fn admission(config: &impl Settings) -> Admission {
 fn buffer_bytes(config: &BrokerConfig, key: &str) -> Option<usize> {
     config.given(key)?;
     usize::try_from(config.i32(key)).ok()
+}
+
+/// Kafka's default of 50 drops connections when all clients of a broker come back at once; each of them then waits a second
+/// before it tries again. So here too only a number that somebody has set counts.
+fn listen_backlog(config: &BrokerConfig) -> Option<i32> {
+    const KEY: &str = "socket.listen.backlog.size";
+    config.given(KEY).map(|_| config.i32(KEY))
 }
 
 fn idle_max(ms: i64) -> Duration {

@@ -50,7 +50,7 @@ impl Default for NetLimits {
             drain_max: Duration::from_secs(2),
             send_buffer_bytes: None,
             receive_buffer_bytes: None,
-            listen_backlog: 50,
+            listen_backlog: 1024,
         }
     }
 }
