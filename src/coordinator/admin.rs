@@ -34,7 +34,11 @@ impl GroupShard {
                     .iter()
                     .any(|allowed| allowed.trim().eq_ignore_ascii_case(value))
         };
-        let listed = self.groups.values().map(|group| group.listed());
+        let own = self
+            .groups
+            .values()
+            .filter(|group| !self.foreign.contains(&group.id));
+        let listed = own.map(|group| group.listed()).chain(self.foreign.listed());
         listed
             .filter(|group| passes(&filter.states, group.state) && passes(&filter.types, group.group_type))
             .collect()
@@ -46,6 +50,8 @@ impl GroupShard {
         let mut results = Vec::with_capacity(ids.len());
         for id in ids {
             let error = match self.groups.get(id.as_str()) {
+                // Whether it has members is not known here.
+                _ if self.foreign.contains(&id) => ErrorCode::NonEmptyGroup,
                 None => ErrorCode::GroupIdNotFound,
                 Some(group) if !group.is_in(State::Empty) => ErrorCode::NonEmptyGroup,
                 Some(_) => {

@@ -16,6 +16,7 @@ mod admin;
 mod classic;
 pub mod command;
 pub mod config;
+mod foreign;
 pub mod machine;
 mod offsets;
 pub mod records;

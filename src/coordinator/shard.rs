@@ -9,6 +9,7 @@ use crate::classic::turn::{GroupTimers, Turn};
 use crate::classic::{ClassicGroup, State};
 use crate::command::{Command, JoinGroup, Joined, LeaveGroup, LeftMember, Reply, SyncGroup, Synced};
 use crate::config::GroupConfig;
+use crate::foreign::ForeignGroups;
 use crate::machine::{Machine, Now, Outcome, Then, Token};
 use crate::offsets::OffsetStore;
 use crate::records::{Encoded, GroupKey, GroupMetadataValue, Record, RecordError};
@@ -30,6 +31,7 @@ pub struct GroupShard {
     pub(crate) config: Arc<GroupConfig>,
     pub(crate) groups: HashMap<Arc<str>, ClassicGroup>,
     pub(crate) offsets: OffsetStore,
+    pub(crate) foreign: ForeignGroups,
     timers: GroupTimers,
 }
 
@@ -39,6 +41,7 @@ impl GroupShard {
             config,
             groups: HashMap::new(),
             offsets: OffsetStore::default(),
+            foreign: ForeignGroups::default(),
             timers: GroupTimers::new(),
         }
     }
@@ -67,6 +70,9 @@ impl GroupShard {
         let timeouts = self.config.min_session_timeout_ms..=self.config.max_session_timeout_ms;
         if !timeouts.contains(&request.session_timeout_ms) {
             return fail(&request.member_id, ErrorCode::InvalidSessionTimeout);
+        }
+        if self.foreign.contains(&request.group_id) {
+            return fail("", ErrorCode::InconsistentGroupProtocol);
         }
         let is_new_group = !self.groups.contains_key(request.group_id.as_str());
         if is_new_group && !request.member_id.is_empty() {
@@ -227,8 +233,7 @@ impl Machine for GroupShard {
                 self.replay_offset(offset, producer_id, key, value.map(Into::into), now);
             }
             Record::GroupMetadata(key, value) => self.replay_group(key, value, now),
-            // Of groups whose machines do not run here yet: they stay in the log as they are.
-            _ => {}
+            other => self.foreign.replay(&other),
         }
     }
 

@@ -10,7 +10,11 @@ use crate::shard::GroupShard;
 impl GroupShard {
     pub(crate) fn expire_offsets(&self, token: Token, now: Now) -> Outcome<Self> {
         let mut records = Vec::new();
-        for group in self.groups.values() {
+        for group in self
+            .groups
+            .values()
+            .filter(|group| !self.foreign.contains(&group.id))
+        {
             let nothing_left = self.expire_group(group, now, &mut records);
             if nothing_left && group.is_in(State::Empty) {
                 records.push(Record::GroupMetadata(

@@ -22,6 +22,8 @@ mod loader;
 mod task;
 
 #[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
