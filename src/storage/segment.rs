@@ -317,15 +317,32 @@ impl Segment {
         }
     }
 
-    /// The offset behind the last batch. Walks from the last index entry.
+    /// The offset behind the last batch. Walks from the last index entry, which must lead to the batch that it names: an
+    /// index that does not would hide records, and the next ones would be written over them.
     pub(crate) fn next_offset(&self) -> Result<i64> {
+        let size = self.size_bytes();
+        let entries = self.offset_index.entries().count();
         let last = self.offset_index.last()?;
+        let lies = |what: &str| StorageError::corrupt(&self.offset_index.entries().path(), what);
+        // The first batch has no entry, so zeros at the end of a file that was preallocated are seen by their offset.
+        if entries > 0 && last.offset <= self.base_offset {
+            return Err(lies("its last entry is none"));
+        }
+        if entries > 0 && u64::from(last.position) >= size {
+            return Err(lies("its last entry points behind the end of the log"));
+        }
         let file = self.open_log()?;
-        let mut walk = self.walk_headers(&file, u64::from(last.position), self.size_bytes(), &[]);
+        let mut walk = self.walk_headers(&file, u64::from(last.position), size, &[]);
         let mut next = self.base_offset;
         while let Some(placed) = walk.next_header() {
             let placed = placed.map_err(|error| self.walk_failed(error))?;
+            if placed.first_offset() < next {
+                return Err(lies("its last entry does not point to a batch"));
+            }
             next = placed.batch.next_offset();
+        }
+        if entries > 0 && next <= last.offset {
+            return Err(lies("its last entry names an offset that the log does not reach"));
         }
         Ok(next)
     }
@@ -337,16 +354,18 @@ impl Segment {
         self.home.disk.truncate(&file, &self.log.path(), position)
     }
 
-    /// Cuts off the batches that hold `offset` or a later one, and what the indexes say of them.
-    pub(crate) fn truncate_to(&self, offset: i64, gaps: &[Gap]) -> Result<()> {
+    /// Cuts off the batches that hold `offset` or a later one, and what the indexes say of them. Returns the first offset
+    /// that is gone: it lies before `offset` when that is in the middle of a batch.
+    pub(crate) fn truncate_to(&self, offset: i64, gaps: &[Gap]) -> Result<i64> {
         let Some(first_cut) = self.find(offset, self.size_bytes(), gaps)? else {
-            return Ok(());
+            return Ok(offset);
         };
         self.offset_index.truncate_to(offset)?;
         self.time_index.truncate_to(offset)?;
         self.txn_index.truncate_to(offset)?;
         self.cut_at(first_cut.position)?;
-        self.measure_tail(gaps)
+        self.measure_tail(gaps)?;
+        Ok(offset.min(first_cut.first_offset()))
     }
 
     /// Finds the largest timestamp that no index entry knows yet, by a walk over the batches behind the last entry.

@@ -331,7 +331,7 @@ fn a_follower_takes_what_the_leader_has() {
     let read = |bench: &Bench| read_from(&bench.log, 0, 999, ReadBound::LogEnd);
     assert_eq!(read(&leader), read(&follower));
     follower.log.truncate_to(31).unwrap();
-    assert_eq!(follower.log.log_end_offset(), 31);
+    assert_eq!(follower.log.log_end_offset(), 30);
     assert_eq!(
         read(&follower).len(),
         30,

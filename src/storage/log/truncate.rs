@@ -12,7 +12,8 @@ use crate::names::FileKind;
 use crate::segment::Segment;
 
 impl Log {
-    /// Cuts off all records from `offset` on. What is cut is lost, also to readers that are under way.
+    /// Cuts off all records from `offset` on. What is cut is lost, also to readers that are under way. Batches are cut
+    /// whole, so that the log ends before `offset` if that is in the middle of one: its leader will send it again.
     pub fn truncate_to(&self, offset: i64) -> Result<()> {
         let _no_flush = self.flushing.lock();
         let mut writer = self.writer.lock();
@@ -28,9 +29,10 @@ impl Log {
         self.lower_bounds(offset);
         self.segments.store(Arc::new(kept.to_vec()));
         self.unlink_now(cut)?;
-        last.truncate_to(offset, &self.gaps.load())?;
+        let end = last.truncate_to(offset, &self.gaps.load())?;
+        self.lower_bounds(end);
         last.sync(true)?;
-        self.finish_truncation(&mut writer, last, offset)
+        self.finish_truncation(&mut writer, last, end)
     }
 
     /// Drops everything and begins anew at `offset`: for a follower whose leader no longer has what comes next.

@@ -126,6 +126,52 @@ fn lost_indexes_are_built_again_as_they_were() {
 }
 
 #[test]
+fn an_index_that_lies_is_not_trusted_even_after_a_clean_stop() {
+    let lies: [fn(&mut Vec<u8>); 4] = [
+        // Behind the end, into the middle of a batch, an offset that is not there, and the zeros of a preallocated file.
+        |index| index.iter_mut().rev().take(4).for_each(|byte| *byte = 0x7f),
+        |index| *index.last_mut().unwrap() += 1,
+        |index| {
+            let at = index.len() - 6;
+            index[at] = 0x7f;
+        },
+        |index| index.extend([0; 800]),
+    ];
+    for lie in lies {
+        let (mut bench, _) = written();
+        while bench
+            .log
+            .segments()
+            .last()
+            .unwrap()
+            .offset_index()
+            .last()
+            .unwrap()
+            .position
+            == 0
+        {
+            bench.append(31, &["0123456789"]);
+        }
+        let end = bench.log.log_end_offset();
+        let active = bench.log.segments().last().unwrap().base_offset();
+        bench.log.close().unwrap();
+        let path = bench.file(&format!("{active:020}.index"));
+        let good = std::fs::read(&path).unwrap();
+        let mut bytes = good.clone();
+        lie(&mut bytes);
+        std::fs::write(&path, bytes).unwrap();
+        let known = Checkpointed {
+            clean_shutdown: true,
+            ..bench.known()
+        };
+        bench.log = open(bench.dir.path(), &bench.config, known);
+        assert_eq!(bench.log.log_end_offset(), end);
+        assert_eq!(read_from(&bench.log, 0, 500, ReadBound::LogEnd).len() as i64, end);
+        assert_eq!(std::fs::read(&path).unwrap(), good);
+    }
+}
+
+#[test]
 fn below_the_recovery_point_nothing_is_read() {
     let (mut bench, bases) = written();
     mutate(&bench, 0, |bytes| bytes[80] ^= 1);
