@@ -240,3 +240,37 @@ fn groups_with_members_are_stable_and_others_empty() {
     );
     assert!(!member.assignment.is_empty());
 }
+
+#[test]
+fn nobody_touches_the_groups_of_other_protocols() {
+    let mut loaded = Loaded::new();
+    for group_id in ["consumer-live", "consumer-empty", "sharing"] {
+        let join = JoinGroup {
+            group_id: group_id.to_owned(),
+            member_id: String::new(),
+            group_instance_id: None,
+            client_id: "c".to_owned(),
+            client_host: "/127.0.0.1".to_owned(),
+            protocol_type: "consumer".to_owned(),
+            protocols: vec![Protocol {
+                name: "range".to_owned(),
+                metadata: Bytes::new(),
+            }],
+            session_timeout_ms: 10_000,
+            rebalance_timeout_ms: 10_000,
+            reason: None,
+            requires_known_member_id: true,
+            supports_skipping_assignment: true,
+            fresh_id: ottla_base::Uuid::from_u128(1),
+        };
+        let Reply::Joined(joined) = loaded.ask(Command::Join(join)) else {
+            panic!("another answer")
+        };
+        assert_eq!(joined.error, ErrorCode::InconsistentGroupProtocol, "{group_id}");
+        let deleted = loaded.ask(Command::DeleteGroups(vec![group_id.to_owned()]));
+        assert_eq!(
+            deleted,
+            Reply::DeletedGroups(vec![(group_id.to_owned(), ErrorCode::NonEmptyGroup)])
+        );
+    }
+}
