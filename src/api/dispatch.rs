@@ -8,6 +8,7 @@ use tracing::error;
 
 use super::ctx::{Ctx, Node};
 use super::reply::{Answered, Reply};
+use super::table::Class;
 use super::{cluster, table};
 use crate::wire::header::{RequestHeader, response_header};
 use crate::wire::service::{Answer, ConnectionInfo, Pending, Service};
@@ -25,6 +26,12 @@ impl Dispatch {
 }
 
 impl Service for Dispatch {
+    fn may_overlap(&self, frame: &[u8]) -> bool {
+        let key = frame.first_chunk().map(|key| i16::from_be_bytes(*key));
+        key.and_then(table::row)
+            .is_some_and(|row| row.class == Class::Data)
+    }
+
     fn call(&self, connection: &Arc<ConnectionInfo>, frame: Bytes) -> Pending {
         match self.start(connection, frame) {
             Ok(pending) => pending,

@@ -1,7 +1,7 @@
 //! One connection, one task: read, start, answer in order, write; and every reason for which it ends, in one log line.
 //!
-//! Requests are started in the order of arrival. Answers that are not there yet wait in `in_flight`, which polls them all
-//! and hands them out in order. While answers wait for the socket, no further request is started: a peer that does not read
+//! Requests are started in the order of arrival: those that may overlap while others are under way, all others alone.
+//! Answers that are not there yet wait in `in_flight`, which polls them all and hands them out in order. While answers wait for the socket, no further request is started: a peer that does not read
 //! holds at most one backlog.
 
 use std::future::{Future, ready};
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt};
 use thiserror::Error;
@@ -78,6 +79,8 @@ pub async fn serve(
         inbound: Inbound::new(limits.request_bytes_max),
         outbound: Outbound::default(),
         in_flight: FuturesOrdered::new(),
+        waiting: None,
+        is_alone: false,
         stream,
         info,
         service,
@@ -110,6 +113,10 @@ struct Connection {
     inbound: Inbound,
     outbound: Outbound,
     in_flight: FuturesOrdered<InFlight>,
+    /// A whole request that may not overlap with those in flight.
+    waiting: Option<Bytes>,
+    /// Nothing may overlap with what is in flight.
+    is_alone: bool,
     opened: Instant,
     has_sent_a_frame: bool,
     last_frame: Instant,
@@ -154,7 +161,7 @@ impl Connection {
     }
 
     async fn next_event(&mut self, stop: &mut watch::Receiver<bool>) -> Event {
-        let may_read = self.may_start();
+        let may_read = self.may_read();
         let deadline = self.deadline();
         let may_answer = !self.in_flight.is_empty() && self.outbound.bytes() < self.limits.backlog_bytes_max;
         tokio::select! {
@@ -176,6 +183,10 @@ impl Connection {
             && self.outbound.bytes() < self.limits.backlog_bytes_max
     }
 
+    fn may_read(&self) -> bool {
+        self.waiting.is_none() && self.may_start()
+    }
+
     fn read(&mut self) -> Result<(), Closed> {
         let room = self.inbound.room();
         match self.stream.try_read_buf(room) {
@@ -194,12 +205,15 @@ impl Connection {
     fn start_requests(&mut self) -> Result<(), Closed> {
         let mut answered = false;
         while self.may_start() {
-            let Some(frame) = self.inbound.next_frame()? else {
+            let Some(frame) = self.next_request()? else {
                 break;
             };
-            self.has_sent_a_frame = true;
-            self.last_frame = Instant::now();
-            self.frame_begun = None;
+            let overlaps = self.service.may_overlap(&frame);
+            if !self.in_flight.is_empty() && (self.is_alone || !overlaps) {
+                self.waiting = Some(frame);
+                break;
+            }
+            self.is_alone = !overlaps;
             match self.service.call(&self.info, frame) {
                 Pending::Now(answer) if self.in_flight.is_empty() => {
                     self.answer(answer)?;
@@ -213,11 +227,24 @@ impl Connection {
         if answered { self.write() } else { Ok(()) }
     }
 
+    fn next_request(&mut self) -> Result<Option<Bytes>, Closed> {
+        if let Some(frame) = self.waiting.take() {
+            return Ok(Some(frame));
+        }
+        let frame = self.inbound.next_frame()?;
+        if frame.is_some() {
+            self.has_sent_a_frame = true;
+            self.last_frame = Instant::now();
+            self.frame_begun = None;
+        }
+        Ok(frame)
+    }
+
     fn note_partial_frame(&mut self) {
         if !self.inbound.has_partial_frame() {
             self.frame_begun = None;
             self.inbound.release_when_empty();
-        } else if self.may_start() {
+        } else if self.may_read() {
             self.frame_begun.get_or_insert_with(Instant::now);
         } else {
             // The rest of it may lie in the socket: as long as we do not read, the peer is not slow.

@@ -35,10 +35,14 @@ struct Words {
 }
 
 impl Service for Words {
+    fn may_overlap(&self, frame: &[u8]) -> bool {
+        !frame.starts_with(b"alone")
+    }
+
     fn call(&self, _connection: &Arc<ConnectionInfo>, frame: Bytes) -> Pending {
         self.started.fetch_add(1, Ordering::SeqCst);
         match &frame[..] {
-            b"hold" => {
+            b"hold" | b"alone, hold" => {
                 let (release, released) = oneshot::channel();
                 self.held.lock().push(release);
                 Pending::Later(released.map(move |_| Answer::Frame(frame.into())).boxed())
@@ -162,6 +166,26 @@ async fn requests_start_in_order_and_are_answered_in_order() {
     node.release();
     for expected in ["hold", "second", "third"] {
         assert_eq!(receive(&mut stream).await, expected.as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn what_may_not_overlap_is_alone() {
+    let node = node(NetLimits::default()).await;
+    let mut stream = node.connect().await;
+    let requests: [&[u8]; 6] = [b"hold", b"hold", b"alone, hold", b"word", b"alone", b"word"];
+    send(&mut stream, &requests).await;
+    for (started, released) in [(2, 2), (3, 1), (6, 0)] {
+        node.until_started(started).await;
+        sleep(SHORT / 3).await;
+        assert_eq!(
+            (node.started(), node.words.held.lock().len()),
+            (started, released)
+        );
+        node.release();
+    }
+    for expected in requests {
+        assert_eq!(receive(&mut stream).await, expected);
     }
 }
 

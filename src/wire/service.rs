@@ -15,8 +15,14 @@ use parking_lot::Mutex;
 use super::Body;
 
 /// Answers requests. Called once per frame of a connection, in the order of arrival; what it does before it returns happens
-/// in that order, the futures it returns run concurrently, and the answers are written in the order of the frames.
+/// in that order, the futures it returns run concurrently where requests may overlap, and the answers are written in the
+/// order of the frames.
 pub trait Service: Send + Sync + 'static {
+    /// Whether the request may be started while others of its kind, from the same connection, are under way. All others
+    /// wait until everything before them is answered: Kafka works on one request of a connection at a time, and clients
+    /// rely on it (who commits an offset and asks for it next is told the new one).
+    fn may_overlap(&self, frame: &[u8]) -> bool;
+
     fn call(&self, connection: &Arc<ConnectionInfo>, frame: Bytes) -> Pending;
 }
 

@@ -5,10 +5,12 @@ use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
-    BrokerId, CreateTopicsRequest, FetchRequest, ListOffsetsRequest, ProduceRequest, TopicName,
+    BrokerId, CreateTopicsRequest, FetchRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest,
+    TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use kafka_protocol::records::{
@@ -131,16 +133,20 @@ fn values(partition: &PartitionData) -> Vec<String> {
 }
 
 fn end_offset(client: &mut Client, topic: &Topic, version: i16) -> i64 {
+    let response = client.call(version, &end_offset_request(topic));
+    response.topics[0].partitions[0].offset
+}
+
+fn end_offset_request(topic: &Topic) -> ListOffsetsRequest {
     let partition = ListOffsetsPartition::default()
         .with_partition_index(0)
         .with_timestamp(-1);
     let topics = ListOffsetsTopic::default()
         .with_name(topic.name.clone())
         .with_partitions(vec![partition]);
-    let request = ListOffsetsRequest::default()
+    ListOffsetsRequest::default()
         .with_replica_id(BrokerId(-1))
-        .with_topics(vec![topics]);
-    client.call(version, &request).topics[0].partitions[0].offset
+        .with_topics(vec![topics])
 }
 
 #[test]
@@ -176,6 +182,45 @@ fn every_version_of_produce_and_fetch_speaks_of_the_same_records() {
             "list offsets {version}"
         );
     }
+}
+
+#[test]
+fn a_request_sees_what_the_one_before_it_did() {
+    let node = Node::start();
+    let mut client = node.client();
+    let name = TopicName(StrBytes::from_static_str("in-a-row"));
+    let topic = CreatableTopic::default()
+        .with_name(name.clone())
+        .with_num_partitions(1)
+        .with_replication_factor(1);
+    let create = CreateTopicsRequest::default()
+        .with_topics(vec![topic])
+        .with_timeout_ms(5000);
+    let wanted = MetadataRequestTopic::default().with_name(Some(name.clone()));
+    let describe = MetadataRequest::default().with_topics(Some(vec![wanted]));
+    let topic = Topic {
+        name,
+        id: Uuid::nil(),
+    };
+    // All are on their way before the first is answered.
+    let created = client.send(7, &create);
+    let described = client.send(9, &describe);
+    let produced = client.send(9, &produce_request(&topic, 9, -1, batch(&["one"])));
+    let listed = client.send(7, &end_offset_request(&topic));
+    assert_eq!(
+        client.receive::<CreateTopicsRequest>(7, created).topics[0].error_code,
+        0
+    );
+    assert_eq!(
+        client.receive::<MetadataRequest>(9, described).topics[0].error_code,
+        0
+    );
+    let partition = &client.receive::<ProduceRequest>(9, produced).responses[0].partition_responses[0];
+    assert_eq!((partition.error_code, partition.base_offset), (0, 0));
+    assert_eq!(
+        client.receive::<ListOffsetsRequest>(7, listed).topics[0].partitions[0].offset,
+        1
+    );
 }
 
 #[test]
