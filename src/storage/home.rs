@@ -13,14 +13,26 @@ use crate::vfs::Disk;
 /// The directory of one partition.
 pub(crate) struct Home {
     pub disk: Arc<Disk>,
-    path: ArcSwap<PathBuf>,
+    path: Arc<ArcSwap<PathBuf>>,
+    /// What stands behind the names of files that are not in use yet; empty for those that are.
+    suffix: &'static str,
 }
 
 impl Home {
     pub fn new(disk: Arc<Disk>, path: impl Into<PathBuf>) -> Arc<Self> {
         Arc::new(Self {
             disk,
-            path: ArcSwap::from_pointee(path.into()),
+            path: Arc::new(ArcSwap::from_pointee(path.into())),
+            suffix: "",
+        })
+    }
+
+    /// The same directory for files that are written beside those in use, under names that end with `suffix`.
+    pub fn beside(&self, suffix: &'static str) -> Arc<Self> {
+        Arc::new(Self {
+            disk: Arc::clone(&self.disk),
+            path: Arc::clone(&self.path),
+            suffix,
         })
     }
 
@@ -29,7 +41,9 @@ impl Home {
     }
 
     pub fn file(&self, kind: FileKind, offset: i64) -> PathBuf {
-        self.path.load().join(kind.file_name(offset))
+        self.path
+            .load()
+            .join(format!("{}{}", kind.file_name(offset), self.suffix))
     }
 
     /// Renames the directory. Open files stay open; files opened from now on are looked for under the new name.

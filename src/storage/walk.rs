@@ -76,6 +76,11 @@ impl<'a> Walk<'a> {
         Self::new(file, position, end, BATCH_CHUNK_BYTES)
     }
 
+    /// As [`Walk::batches`], reading so many bytes at a time.
+    pub(crate) fn batches_by(file: &'a File, position: u64, end: u64, chunk_bytes: usize) -> Self {
+        Self::new(file, position, end, chunk_bytes)
+    }
+
     /// One whole batch, without reading further.
     pub(crate) fn one(file: &'a File, position: u64, end: u64) -> Self {
         Self::new(file, position, end, HEADER_BYTES)

@@ -3,8 +3,10 @@
 mod damage;
 mod faults;
 mod golden;
+mod hostile;
 mod model;
 mod power;
+mod threads;
 mod transactions;
 
 use std::path::Path;

@@ -26,7 +26,7 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// The configuration that the topic had.
-fn config() -> LogConfig {
+pub(super) fn config() -> LogConfig {
     LogConfig {
         segment_bytes: 1 << 20,
         segment_ms: 3000,
@@ -35,7 +35,7 @@ fn config() -> LogConfig {
     }
 }
 
-fn copy(wanted: impl Fn(&str) -> bool) -> tempfile::TempDir {
+pub(super) fn copy(wanted: impl Fn(&str) -> bool) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, bytes) in files(&golden()).iter().filter(|(name, _)| wanted(name)) {
         std::fs::write(dir.path().join(name), bytes).unwrap();
