@@ -16,6 +16,8 @@ pub struct Client {
     stream: TcpStream,
     client_id: &'static str,
     correlation_id: i32,
+    /// What is held back until all of it goes out at once.
+    held_back: Option<Vec<u8>>,
 }
 
 impl Client {
@@ -28,6 +30,7 @@ impl Client {
             stream,
             client_id: "it",
             correlation_id: 0,
+            held_back: None,
         }
     }
 
@@ -55,6 +58,15 @@ impl Client {
         response
     }
 
+    /// What `sends` sends goes out in one piece, so that the broker has all of it before it begins with the first.
+    pub fn together<R>(&mut self, sends: impl FnOnce(&mut Self) -> R) -> R {
+        self.held_back = Some(Vec::new());
+        let result = sends(self);
+        let bytes = self.held_back.take().unwrap_or_default();
+        self.send_bytes(&bytes);
+        result
+    }
+
     /// Sends a body as it is behind a right header.
     pub fn send_body(&mut self, key: i16, version: i16, header_version: i16, body: &[u8]) -> i32 {
         self.correlation_id += 1;
@@ -77,6 +89,9 @@ impl Client {
 
     /// Sends what may be no frame at all. That the broker has hung up meanwhile is for the reader to find out.
     pub fn send_bytes(&mut self, bytes: &[u8]) {
+        if let Some(held_back) = &mut self.held_back {
+            return held_back.extend_from_slice(bytes);
+        }
         match self.stream.write_all(bytes) {
             Err(error) if !is_hang_up(error.kind()) => panic!("cannot send: {error}"),
             _ => {}

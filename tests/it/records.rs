@@ -202,11 +202,14 @@ fn a_request_sees_what_the_one_before_it_did() {
         name,
         id: Uuid::nil(),
     };
-    // All are on their way before the first is answered.
-    let created = client.send(7, &create);
-    let described = client.send(9, &describe);
-    let produced = client.send(9, &produce_request(&topic, 9, -1, batch(&["one"])));
-    let listed = client.send(7, &end_offset_request(&topic));
+    let [created, described, produced, listed] = client.together(|client| {
+        [
+            client.send(7, &create),
+            client.send(9, &describe),
+            client.send(9, &produce_request(&topic, 9, -1, batch(&["one"]))),
+            client.send(7, &end_offset_request(&topic)),
+        ]
+    });
     assert_eq!(
         client.receive::<CreateTopicsRequest>(7, created).topics[0].error_code,
         0
