@@ -73,6 +73,11 @@ impl Turn<'_> {
         self.out.then = then;
     }
 
+    /// What a write leads to is decided when it has ended: the shard comes back with this.
+    pub fn resume_with(&mut self, record: Record, resume: Resume) {
+        self.write(record, Then::Resume(resume));
+    }
+
     pub fn on_timer(&mut self, key: TimerKey, action: TimerAction) {
         match (key, action) {
             (TimerKey::Session(_, member_id), _) => self.end_session(&member_id),
@@ -345,10 +350,5 @@ impl Turn<'_> {
 
     fn at(&self, delay_ms: i32) -> i64 {
         self.now.uptime_ms + i64::from(delay_ms)
-    }
-
-    /// What a write leads to is decided when it has ended: the shard comes back with this.
-    pub fn resume_with(&mut self, record: Record, resume: Resume) {
-        self.write(record, Then::Resume(resume));
     }
 }

@@ -1,5 +1,7 @@
 //! The byte vectors of a real 4.3.1 node, and the rules for what is unknown.
 
+use proptest::prelude::*;
+
 use super::transaction::TransactionRecord;
 use super::*;
 
@@ -150,5 +152,26 @@ fn bytes_that_end_early_are_refused() {
     }
     for len in 0..value.len() {
         assert!(Record::decode(&key, Some(&value[..len])).is_err());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Bytes of a known type and of a version that is written: what can be read can be written and read again.
+    #[test]
+    fn any_bytes_are_a_record_or_refused(
+        key_type in 0i16..24,
+        key in prop::collection::vec(0u8..8, 0..40),
+        version in 0i16..5,
+        value in prop::option::of(prop::collection::vec(any::<u8>(), 0..80)),
+    ) {
+        let key: Vec<u8> = key_type.to_be_bytes().into_iter().chain(key).collect();
+        let value = value.map(|bytes| version.to_be_bytes().into_iter().chain(bytes).collect::<Vec<u8>>());
+        if let Ok(record) = Record::decode(&key, value.as_deref()) {
+            let encoded = record.encode().unwrap();
+            let again = Record::decode(&encoded.key, encoded.value.as_deref()).unwrap();
+            prop_assert_eq!(again.encode().unwrap(), encoded);
+        }
     }
 }
