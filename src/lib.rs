@@ -20,8 +20,8 @@
 //!
 //! # Invariants
 //!
-//! - Requests of one connection are started in the order of arrival and answered in that order; between the two they
-//!   need not wait for one another.
+//! - Requests of one connection are started in the order of arrival and answered in that order. Produce and fetch are
+//!   worked on side by side, every other request alone, so that it sees what the one before it did.
 //! - Cluster state flows one way: metadata log -> image -> publish -> rooms. No handler changes an image.
 //! - Nothing is allocated by an announced size: a frame's buffer grows with the bytes received, and every count inside a
 //!   request is checked against the bytes that are there before it is believed.

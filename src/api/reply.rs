@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 /// A handler's answer: there, on its way, or none.
 pub enum Reply<R> {
     Now(R),
-    /// Runs concurrently with the requests behind it; the connection still answers in order.
+    /// Produce and fetch wait side by side with the requests behind them; the others behind are started after the answer.
     Later(BoxFuture<'static, R>),
     /// No answer goes out (produce with acks = 0).
     Nothing,
