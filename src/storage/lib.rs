@@ -11,6 +11,7 @@
 //!     │  └ txn_index                  aborted transactions
 //!     ├ producer_state                sequences, epochs, open transactions, `.snapshot`
 //!     └ epoch_cache                   `leader-epoch-checkpoint`
+//! cleaner         compaction
 //! batch           what the files hold           walk      from batch to batch through a file
 //! vfs             the door to the disk          chores    what is left for later
 //! ```
@@ -18,6 +19,7 @@
 pub mod batch;
 pub mod checkpoints;
 pub mod chores;
+pub mod cleaner;
 pub mod config;
 pub mod dirs;
 mod entries;

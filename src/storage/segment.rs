@@ -260,6 +260,11 @@ impl Segment {
         if largest >= 0 {
             return Ok(largest);
         }
+        self.modified_ms()
+    }
+
+    /// When the file was last written.
+    pub(crate) fn modified_ms(&self) -> Result<i64> {
         let path = self.log.path();
         let modified = path
             .metadata()
@@ -275,6 +280,15 @@ impl Segment {
         if self.size_bytes() == 0 {
             return Ok(0);
         }
+        let first = self.first_batch_timestamp()?;
+        Ok(match first {
+            Some(first) if first >= 0 => batch_timestamp.saturating_sub(first),
+            _ => now_ms.saturating_sub(self.tail.lock().created_ms),
+        })
+    }
+
+    /// The largest timestamp of the first batch; `None` when there is none, or none that can be read.
+    pub(crate) fn first_batch_timestamp(&self) -> Result<Option<i64>> {
         let mut tail = self.tail.lock();
         if tail.first_batch_timestamp.is_none() {
             let first = self
@@ -284,10 +298,7 @@ impl Segment {
                 tail.first_batch_timestamp = Some(first.batch.max_timestamp());
             }
         }
-        Ok(match tail.first_batch_timestamp {
-            Some(first) if first >= 0 => batch_timestamp.saturating_sub(first),
-            _ => now_ms.saturating_sub(tail.created_ms),
-        })
+        Ok(tail.first_batch_timestamp)
     }
 
     /// The first batch that holds `offset` or a later one, among the bytes before `end`.
@@ -407,9 +418,14 @@ impl Segment {
 
     /// Renames the files out of the way and returns their new names, for the unlinking later on.
     pub(crate) fn mark_deleted(&self) -> Result<Vec<std::path::PathBuf>> {
+        self.set_aside(&FileKind::ALL)
+    }
+
+    /// As [`Segment::mark_deleted`], for some kinds of files.
+    pub(crate) fn set_aside(&self, kinds: &[FileKind]) -> Result<Vec<std::path::PathBuf>> {
         let mut renamed = Vec::new();
-        for kind in FileKind::ALL {
-            let path = self.home.file(kind, self.base_offset);
+        for kind in kinds {
+            let path = self.home.file(*kind, self.base_offset);
             if path.exists() {
                 let to = with_suffix(&path, DELETED_SUFFIX);
                 self.home.disk.rename(&path, &to)?;
@@ -417,6 +433,14 @@ impl Segment {
             }
         }
         Ok(renamed)
+    }
+
+    /// Opens what readers may need of the segment: its files are about to lose their names, and other files to get them.
+    pub(crate) fn pin(&self) -> Result<()> {
+        self.log.open()?;
+        self.offset_index.last()?;
+        self.time_index.last()?;
+        self.txn_index.entries().map(drop)
     }
 
     pub(crate) fn has_all_indexes(&self) -> bool {

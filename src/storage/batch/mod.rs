@@ -9,6 +9,7 @@ pub mod compression;
 pub mod control;
 mod cursor;
 pub mod header;
+pub(crate) mod keys;
 pub mod legacy;
 pub mod record;
 pub mod records;

@@ -28,9 +28,18 @@ impl LogDirs {
         Ok(())
     }
 
+    /// How far the logs beside `log` are cleaned, and `log` itself.
+    pub(crate) fn checkpoint_cleaned(&self, log: &Log) -> Result<()> {
+        match self.dir(log.dir_id()) {
+            Some(dir) => self.write(dir, checkpoints::CLEANER, Log::cleaned_to),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn checkpoint_dir(&self, dir: &LogDir) -> Result<()> {
         self.write(dir, checkpoints::RECOVERY_POINT, |log| Some(log.recovery_point()))?;
         self.write(dir, checkpoints::HIGH_WATERMARK, |log| Some(log.high_watermark()))?;
+        self.write(dir, checkpoints::CLEANER, Log::cleaned_to)?;
         self.write(dir, checkpoints::LOG_START, log_start_inside_a_segment)
     }
 

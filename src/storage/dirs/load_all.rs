@@ -41,6 +41,7 @@ struct Known {
     recovery_points: Offsets,
     log_starts: Offsets,
     high_watermarks: Offsets,
+    cleaned_to: Offsets,
 }
 
 impl LogDirs {
@@ -131,6 +132,9 @@ impl LogDirs {
                         known.of(&partition),
                         options.now_ms,
                     )?;
+                    if let Some(offset) = known.cleaned_to.get(&partition) {
+                        log.cleaning().set_cleaned_to(*offset);
+                    }
                     self.enlist(log)?;
                 }
                 _ => {
@@ -162,6 +166,7 @@ impl Known {
             recovery_points: read_or_nothing(dir.path(), checkpoints::RECOVERY_POINT)?,
             log_starts: read_or_nothing(dir.path(), checkpoints::LOG_START)?,
             high_watermarks: read_or_nothing(dir.path(), checkpoints::HIGH_WATERMARK)?,
+            cleaned_to: read_or_nothing(dir.path(), checkpoints::CLEANER)?,
         })
     }
 

@@ -20,6 +20,7 @@ use super::end::{End, LogEnd};
 use super::recovery::Recovery;
 use super::{Log, STABLE, Segments, Writer, limits_of};
 use crate::chores::Chores;
+use crate::cleaner::CleaningMark;
 use crate::config::LogConfig;
 use crate::epoch_cache::{self, EpochCache};
 use crate::error::{Result, StorageError};
@@ -181,6 +182,7 @@ impl UnrecoveredLog {
                 snapshot_offset: 0,
                 jitter_seed: Uuid::new_v4().as_u64_pair().0,
             }),
+            cleaning: CleaningMark::default(),
             me: me.clone(),
         })
     }

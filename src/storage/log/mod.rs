@@ -14,10 +14,11 @@
 //!
 //! A log is made by [`load`] (from a directory, after recovery: one that was not checked cannot be served) or created
 //! empty. Reading order: [`append`], [`read`], [`timestamps`], [`roll`] (and flushing), [`retention`], [`truncate`],
-//! [`load`], [`recovery`], [`producers`].
+//! [`load`], [`recovery`], [`producers`], [`exchange`].
 
 pub mod append;
 mod end;
+mod exchange;
 pub mod load;
 mod producers;
 pub mod read;
@@ -36,6 +37,7 @@ use ottla_base::{TopicPartition, Uuid};
 use parking_lot::Mutex;
 
 use crate::chores::Chores;
+use crate::cleaner::CleaningMark;
 use crate::config::LogConfig;
 use crate::epoch_cache::{EpochCache, EpochStart};
 use crate::error::Result;
@@ -47,6 +49,7 @@ use crate::walk::Gap;
 use end::LogEnd;
 
 pub use append::{AppendError, AppendInfo};
+pub(crate) use producers::LastRecord;
 pub use read::{AbortedRange, ReadBound, ReadError, ReadResult};
 pub use retention::DeleteRecordsError;
 pub use timestamps::FoundTimestamp;
@@ -78,6 +81,7 @@ pub struct Log {
     latest_epoch: AtomicI64,
     flushing: Mutex<()>,
     writer: Mutex<Writer>,
+    cleaning: CleaningMark,
     me: Weak<Log>,
 }
 
@@ -281,7 +285,11 @@ impl Log {
         &self.home.disk
     }
 
-    fn limits(&self) -> SegmentLimits {
+    pub(crate) fn cleaning(&self) -> &CleaningMark {
+        &self.cleaning
+    }
+
+    pub(crate) fn limits(&self) -> SegmentLimits {
         limits_of(&self.config.load())
     }
 

@@ -2,7 +2,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -65,7 +65,30 @@ impl Source<'_> {
     }
 }
 
+/// What the cleaner must leave of a producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LastRecord {
+    /// The end of the last batch of its current epoch; `None` when there is none but a marker.
+    pub data_offset: Option<i64>,
+    pub producer_epoch: i16,
+}
+
 impl Log {
+    /// By producer id, of all that are not forgotten.
+    pub(crate) fn last_records(&self) -> HashMap<i64, LastRecord> {
+        let writer = self.writer.lock();
+        let entries = writer.producers.entries();
+        entries
+            .map(|entry| {
+                let last = LastRecord {
+                    data_offset: entry.last_batch().map(|batch| batch.last_offset),
+                    producer_epoch: entry.epoch,
+                };
+                (entry.producer_id, last)
+            })
+            .collect()
+    }
+
     /// The producers at the log end, when the log is loaded.
     pub(super) fn load_producers(&self, now_ms: i64) -> Result<()> {
         let mut writer = self.writer.lock();

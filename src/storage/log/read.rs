@@ -180,7 +180,7 @@ impl Log {
 }
 
 /// The segment that `offset` lies in, or would: the last one whose base is not behind it.
-pub(super) fn index_of(segments: &Segments, offset: i64) -> usize {
+pub(crate) fn index_of(segments: &Segments, offset: i64) -> usize {
     segments
         .partition_point(|segment| segment.base_offset() <= offset)
         .saturating_sub(1)
@@ -258,24 +258,33 @@ fn upper_offset(
         .map_or(log_end_offset, |next| next.base_offset()))
 }
 
-/// Aborts stand in the segment of their marker, which may be later than that of their data.
 fn aborted(
     segments: &Segments,
     first_segment: usize,
     from: i64,
     upper: i64,
 ) -> Result<Vec<AbortedRange>, StorageError> {
-    let mut found = Vec::new();
-    for segment in segments.iter().skip(first_segment) {
-        if !segment.txn_index().is_empty() && segment.txn_index().collect(from, upper, &mut found)? {
-            break;
-        }
-    }
-    Ok(found
+    Ok(aborted_txns(segments, first_segment, from, upper)?
         .iter()
         .map(|txn| AbortedRange {
             producer_id: txn.producer_id,
             first_offset: txn.first_offset,
         })
         .collect())
+}
+
+/// Aborts stand in the segment of their marker, which may be later than that of their data.
+pub(crate) fn aborted_txns(
+    segments: &Segments,
+    first_segment: usize,
+    from: i64,
+    upper: i64,
+) -> Result<Vec<AbortedTxn>, StorageError> {
+    let mut found = Vec::new();
+    for segment in segments.iter().skip(first_segment) {
+        if !segment.txn_index().is_empty() && segment.txn_index().collect(from, upper, &mut found)? {
+            break;
+        }
+    }
+    Ok(found)
 }

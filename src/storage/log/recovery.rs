@@ -10,6 +10,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -70,12 +71,13 @@ impl<'a> Recovery<'a> {
     pub fn run(&mut self, segments: Segments, known: &Checkpointed) -> Result<Segments> {
         let trusted = trusted_count(&segments, known);
         let mut kept: Segments = Vec::with_capacity(segments.len());
+        let bases: Vec<i64> = segments.iter().map(|segment| segment.base_offset()).collect();
         for (index, segment) in segments.into_iter().enumerate() {
             let is_kept = if index < trusted && self.trust(&segment, index + 1 == trusted)? {
                 self.note_hole(&segment, &kept);
                 true
             } else {
-                self.recover_segment(&segment, &kept)?
+                self.recover_segment(&segment, &kept, bases.get(index + 1).copied())?
             };
             if is_kept {
                 kept.push(segment);
@@ -100,14 +102,24 @@ impl<'a> Recovery<'a> {
     }
 
     /// Rebuilds one segment. False when it holds nothing and was removed.
-    fn recover_segment(&mut self, segment: &Arc<Segment>, kept: &Segments) -> Result<bool> {
+    fn recover_segment(
+        &mut self,
+        segment: &Arc<Segment>,
+        kept: &Segments,
+        next_base: Option<i64>,
+    ) -> Result<bool> {
         tracing::info!(segment = %segment.log().path().display(), "recovering");
         segment.reset_indexes()?;
         if self.producers.end_offset() != segment.base_offset() {
             self.producers = producers::at_segment_start(self.home, kept, &self.gaps, segment)?;
         }
-        let file = segment.open_log()?;
-        let size = segment.size_bytes();
+        let place = Place {
+            file: &*segment.open_log()?,
+            size: segment.size_bytes(),
+            base: segment.base_offset(),
+            next_base,
+            is_gapless: self.is_gapless,
+        };
         let mut progress = Progress {
             position: 0,
             next_offset: segment.base_offset(),
@@ -115,10 +127,9 @@ impl<'a> Recovery<'a> {
         };
         let mut gaps = Vec::new();
         let mut is_cut = false;
-        while !is_cut && let Some(damage) = self.rebuild(segment, &file, size, &mut progress)? {
-            let next = find_valid(&file, damage + 1, size, progress.next_offset)
-                .map_err(|error| segment.walk_failed(error))?;
-            match next {
+        while !is_cut && let Some(damage) = self.rebuild(segment, &place, &mut progress)? {
+            let next = place.find_valid(damage + 1, progress.next_offset);
+            match next.map_err(|error| segment.walk_failed(error))? {
                 None => is_cut = true,
                 Some(next) => {
                     gaps.push(gap(segment, damage, &next, progress.next_offset));
@@ -166,11 +177,10 @@ impl<'a> Recovery<'a> {
     fn rebuild(
         &mut self,
         segment: &Segment,
-        file: &File,
-        size: u64,
+        place: &Place<'_>,
         progress: &mut Progress,
     ) -> Result<Option<u64>> {
-        let mut walk = Walk::batches(file, progress.position, size);
+        let mut walk = Walk::batches(place.file, progress.position, place.size);
         loop {
             progress.position = walk.position();
             let (placed, bytes) = match walk.next_whole() {
@@ -179,8 +189,7 @@ impl<'a> Recovery<'a> {
                 Some(Err(WalkError::Batch { position, .. })) => return Ok(Some(position)),
                 Some(Err(error)) => return Err(segment.walk_failed(error)),
             };
-            let span = placed.batch.last_offset() - segment.base_offset();
-            if placed.first_offset() < progress.next_offset || i32::try_from(span).is_err() {
+            if !place.accepts(&placed, progress.next_offset) {
                 return Ok(Some(progress.position));
             }
             segment.reindex(&placed, self.limits)?;
@@ -254,27 +263,60 @@ fn trusted_count(segments: &Segments, known: &Checkpointed) -> usize {
         .saturating_sub(1)
 }
 
-/// The next valid batch at or behind `from` whose records come at or behind `next_offset`.
-fn find_valid(file: &File, from: u64, end: u64, next_offset: i64) -> Result<Option<Placed>, WalkError> {
-    let mut chunk = Vec::new();
-    let mut start = from;
-    while start + (HEADER_BYTES as u64) <= end {
-        chunk.resize(SEARCH_CHUNK_BYTES + HEADER_BYTES, 0);
-        let filled = read_up_to(file, &mut chunk, start).map_err(|source| WalkError::Io {
-            position: start,
-            source,
-        })?;
-        chunk.truncate(filled);
-        for (index, window) in chunk.windows(HEADER_BYTES).enumerate().take(SEARCH_CHUNK_BYTES) {
-            if is_plausible(window, next_offset)
-                && let Some(placed) = valid_at(file, start + index as u64, end)
-            {
-                return Ok(Some(placed));
+/// The file that is recovered, and what its batches must fit into.
+struct Place<'a> {
+    file: &'a File,
+    size: u64,
+    base: i64,
+    /// Where the next segment begins, if there is one.
+    next_base: Option<i64>,
+    is_gapless: bool,
+}
+
+impl Place<'_> {
+    /// Whether a valid batch may stand where offset `expected` is due. The checksum does not cover a batch's offset: one
+    /// that is damaged by a bit looks like a jump, and if it were believed, all that follows would be out of order.
+    fn accepts(&self, placed: &Placed, expected: i64) -> bool {
+        let (first, next) = (placed.first_offset(), placed.batch.next_offset());
+        let fits =
+            i32::try_from(next - 1 - self.base).is_ok() && self.next_base.is_none_or(|base| next <= base);
+        match first.cmp(&expected) {
+            Ordering::Less => false,
+            Ordering::Equal => fits,
+            // A jump is real if the log goes on from there, or, at the end, where logs have holes.
+            Ordering::Greater => {
+                let follower = Walk::headers(self.file, placed.end(), self.size).next_header();
+                fits && match follower {
+                    Some(Ok(follower)) => follower.first_offset() >= next,
+                    _ => self.next_base.is_some() || !self.is_gapless,
+                }
             }
         }
-        start += SEARCH_CHUNK_BYTES as u64;
     }
-    Ok(None)
+
+    /// The next valid batch at or behind `from` that can follow offset `expected`.
+    fn find_valid(&self, from: u64, expected: i64) -> Result<Option<Placed>, WalkError> {
+        let mut chunk = Vec::new();
+        let mut start = from;
+        while start + (HEADER_BYTES as u64) <= self.size {
+            chunk.resize(SEARCH_CHUNK_BYTES + HEADER_BYTES, 0);
+            let filled = read_up_to(self.file, &mut chunk, start).map_err(|source| WalkError::Io {
+                position: start,
+                source,
+            })?;
+            chunk.truncate(filled);
+            for (index, window) in chunk.windows(HEADER_BYTES).enumerate().take(SEARCH_CHUNK_BYTES) {
+                if is_plausible(window, expected)
+                    && let Some(placed) = valid_at(self.file, start + index as u64, self.size)
+                    && self.accepts(&placed, expected)
+                {
+                    return Ok(Some(placed));
+                }
+            }
+            start += SEARCH_CHUNK_BYTES as u64;
+        }
+        Ok(None)
+    }
 }
 
 /// A look at the few bytes that rule out almost every place, before a checksum is computed.

@@ -1,6 +1,7 @@
 //! What a crash or a failing disk leaves, and what becomes of it.
 
 use super::*;
+use crate::batch::BatchHeader;
 
 /// 30 batches of two records in several segments, and the segments' base offsets.
 fn written() -> (Bench, Vec<i64>) {
@@ -72,6 +73,45 @@ fn a_damaged_header_is_searched_over() {
         })
     ));
     assert_eq!(read_from(&bench.log, 2, 500, ReadBound::LogEnd).len(), 58);
+}
+
+#[test]
+fn a_damaged_offset_which_no_checksum_covers_is_seen_by_what_follows() {
+    // Byte 6 makes it a little larger, byte 0 absurd; in the middle of a segment, and at the end of the log.
+    for byte in [6, 0] {
+        let (mut bench, bases) = written();
+        let middle = bases[bases.len() / 2];
+        let first = std::fs::read(bench.file(&format!("{middle:020}.log"))).unwrap();
+        let size = BatchHeader::parse(&first).unwrap().size_bytes();
+        let found = |bytes: &[u8]| BatchHeader::parse(&bytes[size..]).unwrap().base_offset;
+        mutate(&bench, middle, |bytes| {
+            assert_eq!(found(bytes), middle + 2);
+            bytes[size + byte] ^= 1;
+        });
+        restart_knowing_nothing(&mut bench);
+        let gap = bench.log.gaps()[0];
+        assert_eq!((gap.first_offset, gap.next_offset), (middle + 2, middle + 4));
+        assert_eq!((bench.log.gaps().len(), bench.log.log_end_offset()), (1, 60));
+
+        let (mut bench, bases) = written();
+        let last = bench.append(99, &["the last"]).first_offset;
+        mutate(
+            &bench,
+            *bench
+                .log
+                .segments()
+                .last()
+                .map(|s| s.base_offset())
+                .as_ref()
+                .unwrap(),
+            |bytes| {
+                let at = bytes.windows(8).rposition(|w| w == last.to_be_bytes()).unwrap();
+                bytes[at + byte] ^= 1;
+            },
+        );
+        restart_knowing_nothing(&mut bench);
+        assert_eq!(bench.log.log_end_offset(), last, "{bases:?}");
+    }
 }
 
 #[test]

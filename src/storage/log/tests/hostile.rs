@@ -95,7 +95,7 @@ fn last_offset_of(slice: &ottla_base::FileSlice, was_recovered: bool) -> i64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_file_can_do_worse_than_an_error(

@@ -1,0 +1,200 @@
+//! Compaction: of all records with the same key only the last stays. Offsets never change, and readers are never held up.
+//!
+//! ```text
+//! plan           which stretch of a log is dirty, how much it needs cleaning, which segments become one
+//! pass           reads the dirty stretch into the offset map, then rewrites all segments up to its end
+//!  ├ offset_map      key -> last offset, in bounded memory
+//!  ├ transactions    what was aborted, which markers are still needed
+//!  ├ filter          what becomes of a batch
+//!  └ output          the new segment, beside the old ones; log/exchange.rs puts it in their place
+//! mark           how far a log is cleaned, and who is at it
+//! ```
+//! The room has no threads: the runtime's log cleaner asks [`next_log`] for the log that needs it most and calls
+//! [`Job::clean`].
+
+mod filter;
+mod mark;
+mod offset_map;
+mod output;
+mod pass;
+mod plan;
+mod transactions;
+
+use std::sync::Arc;
+
+use crate::dirs::LogDirs;
+use crate::error::StorageError;
+use crate::log::Log;
+
+pub(crate) use mark::CleaningMark;
+use mark::Claim;
+pub use plan::Cleanable;
+
+/// What a cleaner thread may use.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CleanerMemory {
+    /// This thread's share of `log.cleaner.dedupe.buffer.size`.
+    pub dedupe_buffer_bytes: usize,
+    /// `log.cleaner.io.buffer.load.factor`.
+    pub load_factor: f64,
+    /// This thread's share of `log.cleaner.io.buffer.size`; a larger batch takes what it needs.
+    pub io_buffer_bytes: usize,
+}
+
+impl CleanerMemory {
+    fn read_buffer_bytes(&self) -> usize {
+        (self.io_buffer_bytes / 2).max(IO_BUFFER_BYTES_MIN)
+    }
+
+    fn write_buffer_bytes(&self) -> usize {
+        (self.io_buffer_bytes / 2).max(IO_BUFFER_BYTES_MIN)
+    }
+}
+
+const IO_BUFFER_BYTES_MIN: usize = 4 << 10;
+
+/// What a cleaning has to keep to.
+#[derive(Clone, Copy, Debug)]
+struct CleanLimits {
+    segment_bytes: u64,
+    index_bytes: u64,
+    first_uncleanable: i64,
+}
+
+/// Who says how fast a cleaning may go, and when it has to stop.
+pub trait Pace {
+    /// Called for so many bytes read and written; may wait. False: the cleaning is given up.
+    fn moved(&self, bytes: u64) -> bool;
+}
+
+/// What a cleaning has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cleaned {
+    pub first_dirty: i64,
+    pub cleaned_to: i64,
+    pub bytes_read: u64,
+    pub bytes_written: u64,
+}
+
+/// Why a log was not cleaned.
+#[derive(Debug, thiserror::Error)]
+pub enum CleanError {
+    /// The log was closed, deleted or cut while it was cleaned, or the node stops. What was exchanged before is well.
+    #[error("the cleaning was given up")]
+    Aborted,
+    #[error("log.cleaner.dedupe.buffer.size leaves {0} bytes for the keys, which do not hold those of one batch")]
+    BufferTooSmall(usize),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// A log that one thread has taken upon itself to clean.
+pub struct Job {
+    log: Arc<Log>,
+    cleanable: Cleanable,
+}
+
+/// The compacted log that needs cleaning most. The first failure to find out about one marks that log.
+pub fn next_log(dirs: &LogDirs, now_ms: i64) -> Option<Job> {
+    let mut best: Option<Job> = None;
+    for log in dirs.logs() {
+        let config = log.config();
+        if !config.cleanup_compact || log.is_closed() || log.is_offline() || !log.cleaning().is_idle() {
+            continue;
+        }
+        match Cleanable::of(&log, now_ms) {
+            Ok(cleanable) if cleanable.is_due(&config) => {
+                if best.as_ref().is_none_or(|b| b.cleanable.ratio < cleanable.ratio) {
+                    best = Some(Job { log, cleanable });
+                }
+            }
+            Ok(_) => {}
+            Err(error) => give_up(&log, log.cleaning().claim(), &error.into()),
+        }
+    }
+    best
+}
+
+impl Job {
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Cleans the log and writes down how far it went. `None` when nothing was done: another thread was faster, the
+    /// cleaning was given up, or it failed and is not tried again. Blocks.
+    pub fn clean(
+        &self,
+        dirs: &LogDirs,
+        memory: &CleanerMemory,
+        pace: &dyn Pace,
+        now_ms: i64,
+    ) -> Option<Cleaned> {
+        let claim = self.log.cleaning().claim()?;
+        match self.log.clean(&self.cleanable, memory, pace, now_ms) {
+            Ok(cleaned) => {
+                if let Err(error) = dirs.checkpoint_cleaned(&self.log) {
+                    tracing::error!(%error, "cannot write the cleaner's checkpoint");
+                }
+                Some(cleaned)
+            }
+            Err(CleanError::Aborted) => None,
+            Err(error) if self.log.is_closed() => {
+                tracing::debug!(partition = %self.log.topic_partition(), %error, "closed while it was cleaned");
+                None
+            }
+            // It may have room again later.
+            Err(CleanError::Storage(error)) if error.is_disk_full() => {
+                tracing::warn!(partition = %self.log.topic_partition(), %error, "no room to clean a log");
+                None
+            }
+            Err(error) => {
+                give_up(&self.log, Some(claim), &error);
+                None
+            }
+        }
+    }
+}
+
+impl Log {
+    /// Cleans `cleanable`, a stretch that was found in this log.
+    pub fn clean(
+        &self,
+        cleanable: &Cleanable,
+        memory: &CleanerMemory,
+        pace: &dyn Pace,
+        now_ms: i64,
+    ) -> Result<Cleaned, CleanError> {
+        let gaps = self.gaps();
+        if let Some(gap) = gaps
+            .iter()
+            .find(|gap| gap.first_offset < cleanable.first_uncleanable)
+        {
+            let what = format!("offsets {} to {} are damaged", gap.first_offset, gap.next_offset);
+            return Err(StorageError::corrupt(&self.path(), what).into());
+        }
+        let cleaned = pass::Pass::new(self, cleanable, memory, pace, now_ms).run()?;
+        self.cleaning().set_cleaned_to(cleaned.cleaned_to);
+        Ok(cleaned)
+    }
+
+    /// The first offset that no cleaning has seen; `None` when there was none yet.
+    pub fn cleaned_to(&self) -> Option<i64> {
+        self.cleaning().cleaned_to()
+    }
+
+    /// Whether a cleaning has failed, so that there is none until the next start.
+    pub fn is_uncleanable(&self) -> bool {
+        self.cleaning().is_uncleanable()
+    }
+}
+
+fn give_up(log: &Log, claim: Option<Claim<'_>>, error: &CleanError) {
+    tracing::error!(partition = %log.topic_partition(), %error,
+        "cannot clean a log: it is left as it is until the next start");
+    if let Some(claim) = claim {
+        claim.mark_uncleanable();
+    }
+}
+
+#[cfg(test)]
+mod tests;
