@@ -80,7 +80,9 @@ impl Image {
         configs.chain(quotas).chain(producer_ids)
     }
 
+    /// What the metadata version does not know is left out, or older nodes could not read the snapshot.
     fn security_records(&self) -> impl Iterator<Item = Record> {
+        let version = self.features.metadata_version();
         let acls = self.acls.iter().map(|(id, acl)| acl.to_record(*id).into());
         let scram = self.scram.iter().map(|(mechanism, user, credential)| {
             Record::from(UserScramCredentialRecord {
@@ -96,7 +98,8 @@ impl Image {
             .delegation_tokens
             .values()
             .map(|token| Record::from(token.as_ref().clone()));
-        acls.chain(scram).chain(tokens)
+        acls.chain(scram.filter(move |_| version.has_scram()))
+            .chain(tokens.filter(move |_| version.has_delegation_tokens()))
     }
 }
 
