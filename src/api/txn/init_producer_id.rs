@@ -19,7 +19,10 @@ pub fn handle(ctx: &Ctx, request: InitProducerIdRequest) -> Reply<InitProducerId
         None => {}
         Some(id) if id.is_empty() => return Reply::Now(failed(ErrorCode::InvalidRequest)),
         Some(id) => {
-            warn!(transactional_id = %id.as_str(), "a producer asks for transactions, which are not served yet");
+            warn!(
+                transactional_id = id.as_str(),
+                "a producer asks for transactions, which are not served yet"
+            );
             return Reply::Now(failed(ErrorCode::UnsupportedVersion));
         }
     }

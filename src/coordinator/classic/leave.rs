@@ -24,7 +24,7 @@ impl Turn<'_> {
         let error = match self.leaving_id(&member) {
             Ok(id) => {
                 let reason = member.reason.as_deref();
-                info!(group = %self.group.id, member = id, reason, "member leaves");
+                info!(group = &*self.group.id, member = id, reason, "member leaves");
                 self.remove_member(&id);
                 ErrorCode::None
             }

@@ -113,7 +113,10 @@ impl Turn<'_> {
 
     pub fn prepare_rebalance(&mut self, reason: &str) {
         let (generation, members) = (self.group.generation, self.group.members().len());
-        info!(group = %self.group.id, generation, members, reason, "rebalance begins");
+        info!(
+            group = &*self.group.id,
+            generation, members, reason, "rebalance begins"
+        );
         if self.group.is_in(State::CompletingRebalance) {
             self.fail_assignment(ErrorCode::RebalanceInProgress);
         }
@@ -141,7 +144,11 @@ impl Turn<'_> {
 
     /// A member is gone: the others share its work out anew. Its own open requests are answered.
     pub fn fail_member(&mut self, id: &str) {
-        info!(group = %self.group.id, member = id, "member failed: its session has ended");
+        info!(
+            group = &*self.group.id,
+            member = id,
+            "member failed: its session has ended"
+        );
         self.remove_member(id);
         match self.group.state() {
             State::Stable | State::CompletingRebalance => self.rebalance_or_complete_join("a member failed"),
@@ -285,7 +292,11 @@ impl Turn<'_> {
         if has_members {
             self.announce_generation();
         } else {
-            info!(group = %self.group.id, generation = self.group.generation, "group is empty");
+            info!(
+                group = &*self.group.id,
+                generation = self.group.generation,
+                "group is empty"
+            );
             let record = self.group.metadata_record(|_| Bytes::new());
             self.write(record, Then::Nothing);
         }
@@ -294,7 +305,10 @@ impl Turn<'_> {
     fn announce_generation(&mut self) {
         let (generation, members) = (self.group.generation, self.group.members().len());
         let (leader, protocol) = (self.group.leader.as_deref(), self.group.protocol.as_deref());
-        info!(group = %self.group.id, generation, members, leader, protocol, "generation begins");
+        info!(
+            group = &*self.group.id,
+            generation, members, leader, protocol, "generation begins"
+        );
         let ids: Vec<Arc<str>> = self.group.members().map(|member| member.id.clone()).collect();
         for id in ids {
             if let Some(token) = self.group.take_awaiting_join(&id) {
