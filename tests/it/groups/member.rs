@@ -170,7 +170,7 @@ fn a_second_member_makes_the_first_one_join_again() {
 }
 
 #[test]
-fn requests_behind_one_that_waits_are_carried_out_and_answered_in_order() {
+fn a_request_behind_one_that_waits_has_to_wait_as_in_kafka() {
     let node = Node::start_with(&[("group.initial.rebalance.delay.ms", "300")]);
     let mut client = node.client();
     find_coordinator(&mut client);
@@ -183,10 +183,10 @@ fn requests_behind_one_that_waits_are_carried_out_and_answered_in_order() {
     let join = client.send(9, &join_request("g", &id));
     let heartbeat = client.send(4, &heartbeat_request(&member));
     assert_eq!(client.receive::<JoinGroupRequest>(9, join).generation_id, 1);
-    // It came while the member was still joining.
+    // It was sent while the member was joining, and looked at when it had joined.
     assert_eq!(
         client.receive::<HeartbeatRequest>(4, heartbeat).error_code,
-        code(ErrorCode::RebalanceInProgress)
+        code(ErrorCode::IllegalGeneration)
     );
 }
 
