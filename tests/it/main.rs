@@ -12,3 +12,4 @@ mod hostile;
 mod node;
 mod records;
 mod refusals;
+mod topics;
