@@ -8,7 +8,7 @@ use ottla_base::{Clock, ErrorCode};
 use ottla_storage::batch::ValidBatch;
 use ottla_storage::{AppendOrigin, ReadBound, ReadError};
 use tokio::sync::Notify;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::replica::waiters::Registration;
 use crate::replica::{Acks, NO_EPOCH, Partition};
@@ -110,11 +110,19 @@ impl Journal for PartitionJournal {
     }
 
     fn read(&self, offset: i64, max_bytes: usize) -> Result<Bytes, JournalError> {
-        let result = self
-            .partition
-            .log()
-            .read(offset, max_bytes, ReadBound::LogEnd, true)?;
-        let Some(slice) = result.slice else {
+        let log = self.partition.log();
+        let mut result = log.read(offset, max_bytes, ReadBound::LogEnd, true);
+        // What a failing disk has damaged is lost; what the rest of the log says must not be lost with it.
+        while let Err(ReadError::Corrupt {
+            first_offset,
+            next_offset,
+        }) = result
+        {
+            let partition = log.topic_partition();
+            error!(%partition, first_offset, next_offset, "damaged records are passed over");
+            result = log.read(next_offset, max_bytes, ReadBound::LogEnd, true);
+        }
+        let Some(slice) = result?.slice else {
             return Ok(Bytes::new());
         };
         let mut bytes = BytesMut::zeroed(slice.len);
