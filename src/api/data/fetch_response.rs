@@ -53,7 +53,14 @@ impl FetchedPartition {
             log_start_offset: -1,
             diverging_epoch: None,
             current_leader: None,
-            aborted_transactions: None,
+            // As in Kafka, where what is not even looked up has an empty list.
+            aborted_transactions: matches!(
+                error,
+                ErrorCode::UnknownTopicOrPartition
+                    | ErrorCode::UnknownTopicId
+                    | ErrorCode::TopicAuthorizationFailed
+            )
+            .then(Vec::new),
             records: None,
         }
     }
