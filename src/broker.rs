@@ -383,6 +383,9 @@ fn intervals(config: &BrokerConfig) -> Intervals {
     Intervals {
         log_retention_check_interval_ms: config.i64("log.retention.check.interval.ms"),
         log_flush_offset_checkpoint_interval_ms: config.i32("log.flush.offset.checkpoint.interval.ms").into(),
+        log_flush_start_offset_checkpoint_interval_ms: config
+            .i32("log.flush.start.offset.checkpoint.interval.ms")
+            .into(),
         replica_high_watermark_checkpoint_interval_ms: config
             .i64("replica.high.watermark.checkpoint.interval.ms"),
         log_initial_task_delay_ms: config.i64("log.initial.task.delay.ms"),

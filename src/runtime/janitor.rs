@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 pub struct Intervals {
     pub log_retention_check_interval_ms: i64,
     pub log_flush_offset_checkpoint_interval_ms: i64,
+    pub log_flush_start_offset_checkpoint_interval_ms: i64,
     pub replica_high_watermark_checkpoint_interval_ms: i64,
     /// How long the first round of retention waits, so that a start is not slowed down.
     pub log_initial_task_delay_ms: i64,
@@ -29,6 +30,7 @@ impl Default for Intervals {
         Self {
             log_retention_check_interval_ms: 300_000,
             log_flush_offset_checkpoint_interval_ms: 60_000,
+            log_flush_start_offset_checkpoint_interval_ms: 60_000,
             replica_high_watermark_checkpoint_interval_ms: 5_000,
             log_initial_task_delay_ms: 30_000,
             producer_id_expiration_check_interval_ms: 600_000,
@@ -91,6 +93,7 @@ async fn run(mut rounds: Rounds, chores_wait: Arc<Notify>, mut stopped: watch::R
 enum Duty {
     Retention,
     Checkpoints,
+    LogStarts,
     HighWatermarks,
     FlushByTime,
     ProducerExpiry,
@@ -114,6 +117,10 @@ impl Rounds {
             (
                 Duty::Checkpoints,
                 first(intervals.log_flush_offset_checkpoint_interval_ms),
+            ),
+            (
+                Duty::LogStarts,
+                first(intervals.log_flush_start_offset_checkpoint_interval_ms),
             ),
             (
                 Duty::HighWatermarks,
@@ -161,6 +168,7 @@ impl Rounds {
         match duty {
             Duty::Retention => self.intervals.log_retention_check_interval_ms,
             Duty::Checkpoints => self.intervals.log_flush_offset_checkpoint_interval_ms,
+            Duty::LogStarts => self.intervals.log_flush_start_offset_checkpoint_interval_ms,
             Duty::HighWatermarks => self.intervals.replica_high_watermark_checkpoint_interval_ms,
             Duty::FlushByTime => self.flush_interval_ms(),
             Duty::ProducerExpiry => self.intervals.producer_id_expiration_check_interval_ms,
@@ -179,7 +187,11 @@ impl Rounds {
 
     fn perform(&self, duty: Duty, now_ms: i64) {
         match duty {
-            Duty::Retention => self.each_log("apply retention", |log| log.apply_retention(now_ms).map(drop)),
+            // A log that is being cleaned would lose segments under the cleaner's hands, which looks after them itself.
+            Duty::Retention => self.each_log("apply retention", |log| match log.is_being_cleaned() {
+                true => Ok(()),
+                false => log.apply_retention(now_ms).map(drop),
+            }),
             Duty::FlushByTime => self.each_log("flush", |log| log.flush_if_due(now_ms)),
             Duty::ProducerExpiry => self.each_log("expire producers", |log| {
                 log.expire_producers(now_ms);
@@ -190,6 +202,7 @@ impl Rounds {
                 Ok(())
             }),
             Duty::Checkpoints => report("write the checkpoints", self.dirs.checkpoint()),
+            Duty::LogStarts => report("write the log starts", self.dirs.checkpoint_log_starts()),
             Duty::HighWatermarks => report(
                 "write the high watermarks",
                 self.dirs.checkpoint_high_watermarks(),
@@ -287,6 +300,7 @@ mod tests {
         let intervals = Intervals {
             log_retention_check_interval_ms: 20,
             log_flush_offset_checkpoint_interval_ms: 20,
+            log_flush_start_offset_checkpoint_interval_ms: 20,
             replica_high_watermark_checkpoint_interval_ms: 20,
             log_initial_task_delay_ms: 0,
             ..Intervals::default()

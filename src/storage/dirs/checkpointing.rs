@@ -28,6 +28,14 @@ impl LogDirs {
         Ok(())
     }
 
+    /// The log starts alone: until they are written a crash undoes a DeleteRecords.
+    pub fn checkpoint_log_starts(&self) -> Result<()> {
+        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
+            self.write(dir, checkpoints::LOG_START, log_start_inside_a_segment)?;
+        }
+        Ok(())
+    }
+
     /// How far the logs beside `log` are cleaned, and `log` itself.
     pub(crate) fn checkpoint_cleaned(&self, log: &Log) -> Result<()> {
         match self.dir(log.dir_id()) {

@@ -99,6 +99,24 @@ fn logs_survive_a_clean_stop_and_a_kill() {
 }
 
 #[test]
+fn a_log_start_that_was_written_survives_a_kill() {
+    let a = tempfile::tempdir().unwrap();
+    format(a.path(), 1);
+    let dirs = open(&[a.path()]).unwrap();
+    load(&dirs, false).unwrap();
+    let log = dirs
+        .create_log(&partition(0), TOPIC_ID, None, Arc::default(), 0)
+        .unwrap();
+    append(&log, 10);
+    log.delete_records_before(5).unwrap();
+    dirs.checkpoint_log_starts().unwrap();
+    drop((log, dirs));
+    let dirs = open(&[a.path()]).unwrap();
+    load(&dirs, false).unwrap();
+    assert_eq!(dirs.get(&partition(0)).unwrap().log_start_offset(), 5);
+}
+
+#[test]
 fn a_deleted_partition_leaves_nothing_to_its_successor() {
     let a = tempfile::tempdir().unwrap();
     format(a.path(), 1);

@@ -57,7 +57,7 @@ config_defs! { LOG:
         "How often the offset up to which logs are known to be on disk is written down.";
     "log.flush.scheduler.interval.ms" Long = "9223372036854775807", Any, High ReadOnly Used,
         "How often the broker looks for logs that must be synced.";
-    "log.flush.start.offset.checkpoint.interval.ms" Int = "60000", AtLeast(0), High ReadOnly Accepted,
+    "log.flush.start.offset.checkpoint.interval.ms" Int = "60000", AtLeast(0), High ReadOnly Used,
         "How often the start offsets of the logs are written down.";
     "log.index.interval.bytes" Int = "4096", AtLeast(0), Medium ClusterWide Used,
         "Default of the topic configuration `index.interval.bytes`.";
