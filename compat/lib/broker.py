@@ -54,6 +54,7 @@ class Broker:
         self.overrides = {k: str(v) for k, v in (overrides or {}).items()}
         self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
         self.env = {}  # added to the process's environment
+        self.format_options = ["--standalone"]
         self.process = None
         self.starts = 0
 
@@ -135,6 +136,13 @@ class Broker:
             shutil.copytree(mine, its)
         return twin
 
+    def hand_over(self, kind):
+        """The next start on these directories is by a broker of this kind; the running one must have ended."""
+        if self.running():
+            raise BrokerError(f"{self.kind} still runs")
+        self.kind = kind
+        return self
+
     def restart(self, overrides=None):
         self.stop()
         return self.start(overrides)
@@ -166,7 +174,7 @@ class Broker:
         # From the settings alone: what a check adds to the file itself may need the broker's environment.
         path = self.work_dir / "format.properties"
         self.write_properties(path)
-        arguments = ["format", "-t", self.cluster_id, "--standalone", "-c", str(path)]
+        arguments = ["format", "-t", self.cluster_id, *self.format_options, "-c", str(path)]
         if self.kind == "ottla":
             done = subprocess.run([os.environ["OTTLA_BIN"], *arguments], capture_output=True, text=True, timeout=60)
             if done.returncode != 0:

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Lays out Apache Kafka 4.3.1 with its console tools under compat/target/kafka-home: libs/ (jars, by Maven from
-# Maven Central, or linked from $KAFKA_LIBS when that is set), bin/kafka-*.sh, and classes/ (our ToolRunner).
+# Maven Central, or linked from $KAFKA_LIBS when that is set), bin/kafka-*.sh, and classes/ (our own Java helpers).
 # Prints the directory. Cheap when everything is already there.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -39,7 +39,9 @@ grep -v '^#' "$here/kafka-tools.txt" | while read -r tool class; do
 done
 chmod +x "$home"/bin/*.sh
 
-if [ "$here/ToolRunner.java" -nt "$home/classes/ToolRunner.class" ]; then
-  javac -nowarn -cp "$home/libs/*" -d "$home/classes" "$here/ToolRunner.java"
-fi
+for source in "$here"/*.java; do
+  if [ "$source" -nt "$home/classes/$(basename "$source" .java).class" ]; then
+    javac -nowarn -cp "$home/libs/*" -d "$home/classes" "$source"
+  fi
+done
 echo "$home"
