@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`format`](mod@format) (what must lie on disk before a start), [`metadata_log`] (the files), [`controller_loop`] (the one
 //! writer of cluster metadata), [`publish`] (how the rooms hear of it), [`lifecycle`] (this broker's registration),
-//! [`janitor`] (what logs need from time to time).
+//! [`janitor`] (what logs need from time to time), [`log_cleaner`] (compaction).
 
 pub mod assign_dirs;
 pub mod controller_loop;
@@ -11,6 +11,7 @@ pub mod format;
 pub mod group_coordinator;
 pub mod janitor;
 pub mod lifecycle;
+pub mod log_cleaner;
 pub mod metadata_log;
 pub mod producer_ids;
 pub mod publish;

@@ -16,9 +16,7 @@ use ottla_base::limits::DECOMPRESSED_BATCH_BYTES_MAX;
 use super::offset_map::OffsetMap;
 use super::transactions::{MarkerUse, TransactionsInPass};
 use crate::batch::keys::{KeyedRecord, visit_keys};
-use crate::batch::{
-    self, AnyBatch, BatchError, BatchHeader, LegacyHeader, Record, control, header, rewrite,
-};
+use crate::batch::{self, AnyBatch, BatchError, BatchHeader, LegacyHeader, Record, control, header, rewrite};
 use crate::log::LastRecord;
 use crate::txn_index::AbortedTxn;
 
@@ -196,7 +194,11 @@ impl Filter<'_> {
     }
 
     fn stays(&self, record: &KeyedRecord<'_>, keeps_tombstones: bool) -> bool {
-        if self.map.latest_offset().is_none_or(|latest| record.offset > latest) {
+        if self
+            .map
+            .latest_offset()
+            .is_none_or(|latest| record.offset > latest)
+        {
             return true;
         }
         // A record without a key is a mistake of the past: the topic was not compacted when it was taken.

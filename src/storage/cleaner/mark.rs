@@ -36,6 +36,10 @@ impl CleaningMark {
         self.state.load(Ordering::Acquire) == IDLE
     }
 
+    pub fn is_in_progress(&self) -> bool {
+        self.state.load(Ordering::Acquire) == IN_PROGRESS
+    }
+
     pub fn is_uncleanable(&self) -> bool {
         self.state.load(Ordering::Acquire) == UNCLEANABLE
     }

@@ -26,8 +26,8 @@ use crate::dirs::LogDirs;
 use crate::error::StorageError;
 use crate::log::Log;
 
-pub(crate) use mark::CleaningMark;
 use mark::Claim;
+pub(crate) use mark::CleaningMark;
 pub use plan::Cleanable;
 
 /// What a cleaner thread may use.
@@ -82,7 +82,9 @@ pub enum CleanError {
     /// The log was closed, deleted or cut while it was cleaned, or the node stops. What was exchanged before is well.
     #[error("the cleaning was given up")]
     Aborted,
-    #[error("log.cleaner.dedupe.buffer.size leaves {0} bytes for the keys, which do not hold those of one batch")]
+    #[error(
+        "log.cleaner.dedupe.buffer.size leaves {0} bytes for the keys, which do not hold those of one batch"
+    )]
     BufferTooSmall(usize),
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -180,6 +182,10 @@ impl Log {
     /// The first offset that no cleaning has seen; `None` when there was none yet.
     pub fn cleaned_to(&self) -> Option<i64> {
         self.cleaning().cleaned_to()
+    }
+
+    pub fn is_being_cleaned(&self) -> bool {
+        self.cleaning().is_in_progress()
     }
 
     /// Whether a cleaning has failed, so that there is none until the next start.

@@ -70,14 +70,28 @@ impl<'a> Pass<'a> {
         if cleaned_to <= self.dirty.start {
             return Err(CleanError::BufferTooSmall(self.memory.dedupe_buffer_bytes));
         }
+        self.log.forget_snapshots_before(self.dirty.end)?;
         let sources = self.segments_in(0, cleaned_to);
         let legacy_horizon_ms = self.legacy_horizon_ms()?;
         let mut transactions = TransactionsInPass::default();
         for group in plan::group(&sources, &self.limits) {
-            self.clean_group(&group, &map, legacy_horizon_ms, &mut transactions)?;
+            let cleaned = self.clean_group(&group, &map, legacy_horizon_ms, &mut transactions);
+            self.unless_gone(cleaned, &group)?;
         }
         self.done.cleaned_to = cleaned_to;
         Ok(self.done)
+    }
+
+    /// A failure with segments that are no longer part of the log says nothing of the log.
+    fn unless_gone<T>(
+        &self,
+        outcome: Result<T, CleanError>,
+        segments: &[Arc<Segment>],
+    ) -> Result<T, CleanError> {
+        outcome.or_else(|error| {
+            self.log.check_unchanged(segments)?;
+            Err(error)
+        })
     }
 
     /// The segments from the one that `from` lies in to the last one that begins before `until`.
@@ -117,7 +131,8 @@ impl<'a> Pass<'a> {
             self.dirty.end,
         )?);
         for segment in self.segments_in(self.dirty.start, self.dirty.end) {
-            if !self.map_segment(&segment, &mut map, &mut transactions)? {
+            let mapped = self.map_segment(&segment, &mut map, &mut transactions);
+            if !self.unless_gone(mapped, std::slice::from_ref(&segment))? {
                 break;
             }
             // Offsets that no batch has are as good as seen.
@@ -194,14 +209,14 @@ impl<'a> Pass<'a> {
             filter.keeps_legacy_tombstones = segment.modified_ms()? > legacy_horizon_ms;
             is_changed |= self.filter_segment(segment, &filter, &mut output, transactions)?;
         }
-        self.done.bytes_written += output.bytes_written();
         if !is_changed {
+            self.done.bytes_written += output.bytes_written();
             // Nothing to gain: the segment stays, and nobody has to open another file.
             drop(output);
             output::remove_files(&self.log.home().beside(CLEANED_SUFFIX), base_offset)?;
             return Ok(());
         }
-        output.finish(last)?;
+        self.done.bytes_written += output.finish(last)?;
         self.log.exchange_segments(group, self.now_ms)
     }
 

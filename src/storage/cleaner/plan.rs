@@ -114,7 +114,9 @@ fn floor_base(segments: &Segments, offset: i64) -> i64 {
 fn oldest_first_timestamp<'a>(segments: impl Iterator<Item = &'a Arc<Segment>>) -> Result<Option<i64>> {
     let mut oldest: Option<i64> = None;
     for segment in segments {
-        let first = segment.first_batch_timestamp()?.filter(|timestamp| *timestamp > 0);
+        let first = segment
+            .first_batch_timestamp()?
+            .filter(|timestamp| *timestamp > 0);
         oldest = [oldest, first].into_iter().flatten().min();
     }
     Ok(oldest)

@@ -12,6 +12,7 @@
 
 use std::sync::Arc;
 
+use super::load::offsets_of;
 use super::{Log, Writer};
 use crate::cleaner::CleanError;
 use crate::error::Result;
@@ -50,6 +51,17 @@ impl Log {
         Ok(())
     }
 
+    /// Removes the producer snapshots before `offset`, where the log is about to be cleaned. One of them may know a
+    /// transaction as open whose marker goes; whoever began with it would wait for that marker for ever. Those at and behind
+    /// `offset` know all that was before.
+    pub(crate) fn forget_snapshots_before(&self, offset: i64) -> Result<()> {
+        let _writer = self.writer.lock();
+        for old in offsets_of(&self.home, FileKind::Snapshot)?.range(..offset) {
+            self.disk().remove(&self.home.file(FileKind::Snapshot, *old))?;
+        }
+        Ok(())
+    }
+
     /// Returns the files that are to be unlinked.
     fn swap(
         &self,
@@ -63,12 +75,7 @@ impl Log {
             segment.pin()?;
         }
         for segment in old {
-            // A snapshot belongs to a base; that of the first segment goes on to be one.
-            let kinds = match segment.base_offset() == base_offset {
-                true => &FILES[..],
-                false => &FileKind::ALL[..],
-            };
-            set_aside.extend(segment.set_aside(kinds)?);
+            set_aside.extend(segment.set_aside(&FILES)?);
         }
         self.rename_files(base_offset, SWAP_SUFFIX, "")?;
         let new = Arc::new(Segment::open(&self.home, base_offset, self.limits(), now_ms));
@@ -81,7 +88,7 @@ impl Log {
     }
 
     /// Retention, truncation or the end of the partition may have come between.
-    fn check_unchanged(&self, old: &[Arc<Segment>]) -> Result<(), CleanError> {
+    pub(crate) fn check_unchanged(&self, old: &[Arc<Segment>]) -> Result<(), CleanError> {
         match self.is_closed() || position_of(&self.segments.load(), old).is_none() {
             true => Err(CleanError::Aborted),
             false => Ok(()),
@@ -111,9 +118,7 @@ impl Log {
 /// Where `old` stand in `segments`: all of them, one after the other, and never the last one, which is active.
 fn position_of(segments: &[Arc<Segment>], old: &[Arc<Segment>]) -> Option<usize> {
     let first = old.first()?;
-    let at = segments
-        .iter()
-        .position(|segment| Arc::ptr_eq(segment, first))?;
+    let at = segments.iter().position(|segment| Arc::ptr_eq(segment, first))?;
     let found = segments.get(at..at + old.len())?;
     let is_same = found.iter().zip(old).all(|(a, b)| Arc::ptr_eq(a, b));
     (is_same && at + old.len() < segments.len()).then_some(at)

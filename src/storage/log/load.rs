@@ -287,9 +287,10 @@ fn remove_replaced(home: &Home, base: i64, swap: &Path) -> Result<()> {
     let file = std::fs::File::open(swap).map_err(StorageError::io("open", swap))?;
     let size = file.metadata().map_err(StorageError::io("read", swap))?.len();
     let mut walk = crate::walk::Walk::headers(&file, 0, size);
-    let mut next_offset = base;
+    // The files with its own base go in any case, though nothing may be left of their records.
+    let mut next_offset = base.saturating_add(1);
     while let Some(Ok(placed)) = walk.next_header() {
-        next_offset = placed.batch.next_offset();
+        next_offset = next_offset.max(placed.batch.next_offset());
     }
     for (kind, other) in segment_files(&home.path())? {
         if (base..next_offset).contains(&other) && kind != FileKind::Snapshot {

@@ -13,6 +13,7 @@ use super::end::End;
 use super::{Log, Segments};
 use crate::error::StorageError;
 use crate::segment::Segment;
+use crate::txn_index::AbortedTxn;
 use crate::walk::{Gap, Placed};
 
 /// How far a reader may see.
