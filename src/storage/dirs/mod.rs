@@ -19,7 +19,7 @@ mod lock;
 mod meta_properties;
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -160,6 +160,21 @@ impl LogDirs {
             Checkpointed::NOTHING,
             now_ms,
         )
+    }
+
+    /// Refuses a metadata log that lies elsewhere than in `expected`, e.g. because `log.dirs` has another order now: an
+    /// empty one would be begun, and every partition set aside as unknown to it.
+    pub fn check_metadata_location(&self, expected: &Path) -> Result<()> {
+        let name = TopicPartition::new(ottla_base::ids::METADATA_TOPIC, 0).to_string();
+        let is_elsewhere = |dir: &&Arc<LogDir>| dir.path() != expected && dir.path().join(&name).exists();
+        match self.dirs.iter().find(is_elsewhere) {
+            None => Ok(()),
+            Some(dir) => Err(StorageError::Directory(format!(
+                "{name} lies in {}, but metadata.log.dir (or the first of log.dirs) is {}",
+                dir.path().display(),
+                expected.display()
+            ))),
+        }
     }
 
     /// Takes a log out of service at once; its files are unlinked after `file.delete.delay.ms`.

@@ -3,7 +3,6 @@
 use super::*;
 use crate::batch::{BatchBuilder, BatchOptions, ValidBatch};
 use crate::producer_state::AppendOrigin;
-use std::path::Path;
 
 fn format(dir: &Path, node_id: i32) {
     let meta = MetaProperties {
@@ -114,6 +113,18 @@ fn a_log_start_that_was_written_survives_a_kill() {
     let dirs = open(&[a.path()]).unwrap();
     load(&dirs, false).unwrap();
     assert_eq!(dirs.get(&partition(0)).unwrap().log_start_offset(), 5);
+}
+
+#[test]
+fn a_metadata_log_in_another_directory_is_refused() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    format(a.path(), 1);
+    format(b.path(), 1);
+    let dirs = open(&[a.path(), b.path()]).unwrap();
+    dirs.open_metadata_log(Arc::default(), 0).unwrap();
+    dirs.check_metadata_location(a.path()).unwrap();
+    let error = dirs.check_metadata_location(b.path()).unwrap_err().to_string();
+    assert!(error.contains(&a.path().display().to_string()), "{error}");
 }
 
 #[test]
