@@ -1,6 +1,6 @@
 // Writes something of everything into a cluster, adds to it, and says all that a client can see of it: what tools/takeover.py compares
 // before and after the brokers change. Called like a console tool:
-//   TakeoverData seed <server> | seed-small <server> | seed-security <server> | more <server> <round> | show <server>
+//   TakeoverData seed <server> | seed-small <server> | seed-security <server> | more <server> <round> | finish <server> | show <server>
 // `show` prints one fact a line. Lines of groups and security that only Apache Kafka answers so far start with "later ".
 
 import java.nio.charset.StandardCharsets;
@@ -73,6 +73,7 @@ public final class TakeoverData {
                 case "seed-small" -> data.seedSmall();
                 case "seed-security" -> data.seedSecurity();
                 case "more" -> data.more(args[2]);
+                case "finish" -> data.finish();
                 case "show" -> data.show().forEach(System.out::println);
                 default -> throw new IllegalArgumentException(args[0]);
             }
@@ -83,9 +84,10 @@ public final class TakeoverData {
 
     private void seed() throws Exception {
         seedSmall();
-        admin.createTopics(List.of(new NewTopic("gone", 2, (short) 1))).all().get();
+        admin.createTopics(List.of(new NewTopic("gone", 2, (short) 1), new NewTopic("open", 1, (short) 1).configs(Map.of("retention.ms", "-1")))).all().get();
         send(Map.of(), "gone", 2, 20, 20);
         transactions();
+        openTransaction();
         newGroups();
         // What is left of it are directories named -delete; with the default delay they are there for a minute.
         admin.deleteTopics(List.of("gone")).all().get();
@@ -157,6 +159,27 @@ public final class TakeoverData {
             }
         }
         send(Map.of(), "txn", 2, 10, 30);
+    }
+
+    /** Left open: what lies behind its first record is not for readers of committed data, whoever serves them. */
+    private void openTransaction() throws Exception {
+        send(Map.of(), "open", 1, 5, 30);
+        KafkaProducer<byte[], byte[]> producer = producer(Map.of("transactional.id", "takeover-open", "transaction.timeout.ms", 900_000));
+        producer.initTransactions();
+        producer.beginTransaction();
+        producer.send(record("open", 0, 5, 30)).get();
+        producer.close(Duration.ZERO);
+        send(Map.of(), "open", 1, 5, 30);
+    }
+
+    /** The next producer of that transactional id: the open transaction is aborted, and readers come to the end. */
+    private void finish() throws Exception {
+        try (KafkaProducer<byte[], byte[]> producer = producer(Map.of("transactional.id", "takeover-open"))) {
+            producer.initTransactions();
+            producer.beginTransaction();
+            producer.send(record("open", 0, 6, 30));
+            producer.commitTransaction();
+        }
     }
 
     private void configs() throws Exception {

@@ -122,7 +122,18 @@ def there_and_back(ctx, kill):
         swap.still_there()
         swap.write("more", turn * 2 + 1)
         swap.remember()
+    finish_transaction(swap)
     no_complaints(swap.broker)
+
+
+def finish_transaction(swap):
+    """It was open through all the changes; the next producer of its id aborts it."""
+    def committed():
+        return next(line for line in swap.see() if line.startswith("data open-0 read_committed "))
+    expect_match(r"^data open-0 read_committed 5 records to 5 ", committed())
+    swap.write("finish")
+    # Five records, the aborted one, five more, the marker, one more and its marker.
+    expect_match(r"^data open-0 read_committed 11 records to 14 ", committed())
 
 
 def no_complaints(broker):
