@@ -128,8 +128,10 @@ impl Log {
         if from >= offset || self.is_deleted() {
             return Ok(());
         }
-        let segments = self.segments.load_full();
+        // The end first: a log that rolls between the two looks has then a segment too many, and not an end that lies in one
+        // which is not synced.
         let end = self.end.load();
+        let segments = self.segments.load_full();
         // Only as far as was asked for: a chore need not sync the active segment.
         let last = segments.partition_point(|segment| segment.base_offset() < offset);
         let first = segments

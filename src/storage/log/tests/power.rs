@@ -133,3 +133,30 @@ proptest! {
         }
     }
 }
+
+/// An append may roll the log while a flush is at work. What the flush then promises must lie in files that it synced, and
+/// the newest segment is not one of them.
+#[test]
+fn a_flush_beside_a_roll_promises_only_what_it_synced() {
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().unwrap();
+        let twin = Arc::new(Twin::default());
+        let log = live_on(dir.path(), Arc::clone(&twin));
+        let promised = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..100 {
+                    let batch = batch_of(n, &["0123456789", "b"]);
+                    log.append_as_leader(batch, 0, AppendOrigin::Client, n).unwrap();
+                }
+            });
+            while log.recovery_point() < 20 {
+                log.flush().unwrap();
+            }
+            log.recovery_point()
+        });
+        let remains = twin.remains(dir.path(), 0);
+        let after = open(remains.path(), &Arc::new(small()), Checkpointed::NOTHING);
+        let end = after.log_end_offset();
+        assert!(end >= promised, "{promised} were promised, {end} are there");
+    }
+}
