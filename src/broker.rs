@@ -34,6 +34,7 @@ use crate::runtime::controller_loop::{self, ControllerHandle, ControllerLoop};
 use crate::runtime::format::BOOTSTRAP_FILE;
 use crate::runtime::janitor::{Intervals, Janitor};
 use crate::runtime::lifecycle::{BrokerLifecycle, Identity, previous_broker_epoch};
+use crate::runtime::log_cleaner::{CleanerSettings, LogCleaner};
 use crate::runtime::metadata_log::store::log_config;
 use crate::runtime::producer_ids::ProducerIds;
 use crate::runtime::publish::Publisher;
@@ -71,6 +72,8 @@ pub struct Broker {
     lifecycle: Arc<BrokerLifecycle>,
     heartbeats: JoinHandle<()>,
     janitor: Janitor,
+    /// `None` when `log.cleaner.enable` is false.
+    log_cleaner: Option<LogCleaner>,
     controller_thread: std::thread::JoinHandle<()>,
 }
 
@@ -129,7 +132,10 @@ impl Broker {
             let lifecycle = lifecycle.clone();
             async move { lifecycle.keep_alive().await }
         });
-        let janitor = Janitor::spawn(log_dirs.data.clone(), clock, intervals(&config));
+        let janitor = Janitor::spawn(log_dirs.data.clone(), clock.clone(), intervals(&config));
+        let log_cleaner = config
+            .bool("log.cleaner.enable")
+            .then(|| start_cleaner(&node, &log_dirs, clock));
         Ok(Self {
             node,
             server,
@@ -138,6 +144,7 @@ impl Broker {
             lifecycle,
             heartbeats,
             janitor,
+            log_cleaner,
             controller_thread,
         })
     }
@@ -163,6 +170,9 @@ impl Broker {
             error!(%problem, "no controlled shutdown");
         }
         self.server.shutdown().await;
+        if let Some(log_cleaner) = self.log_cleaner {
+            log_cleaner.stop().await;
+        }
         self.janitor.stop().await;
         self.node.groups.close();
         self.node.controller.stop().await;
@@ -190,6 +200,7 @@ impl LogDirSet {
         let has_own = first.is_empty();
         first.extend(others);
         let data = LogDirs::open(&first, None)?;
+        data.check_metadata_location(own_dir)?;
         let identity = identity(&data, config)?;
         let metadata = match has_own {
             true => Some(Arc::new(LogDirs::open(
@@ -377,6 +388,13 @@ async fn register(
             .into(),
     };
     Ok(Arc::new(BrokerLifecycle::register(controller, identity).await?))
+}
+
+/// The cleaner's settings may be changed at any time: it asks for those in force.
+fn start_cleaner(node: &Arc<Node>, log_dirs: &LogDirSet, clock: Arc<dyn Clock>) -> LogCleaner {
+    let replicas = node.replicas.clone();
+    let settings = Arc::new(move || CleanerSettings::of(replicas.config().as_ref()));
+    LogCleaner::spawn(log_dirs.data.clone(), clock, settings)
 }
 
 fn intervals(config: &BrokerConfig) -> Intervals {
