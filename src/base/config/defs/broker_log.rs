@@ -18,27 +18,27 @@ config_defs! { LOG:
         "Default of the topic configuration `compression.zstd.level`.";
     "cordoned.log.dirs" List = "", Distinct, Medium PerBroker Used,
         "Log dirs that receive no new partitions; `*` means all of them.";
-    "log.cleaner.backoff.ms" Long = "15000", AtLeast(0), Medium ClusterWide Accepted,
+    "log.cleaner.backoff.ms" Long = "15000", AtLeast(0), Medium ClusterWide Used,
         "Pause of a cleaner thread that found nothing to clean.";
-    "log.cleaner.dedupe.buffer.size" Long = "134217728", Any, Medium ClusterWide Accepted,
+    "log.cleaner.dedupe.buffer.size" Long = "134217728", Any, Medium ClusterWide Used,
         "Memory for the key maps of all cleaner threads together, in bytes; more than 1 MiB for each.";
-    "log.cleaner.delete.retention.ms" Long = "86400000", AtLeast(0), Medium ClusterWide Accepted,
+    "log.cleaner.delete.retention.ms" Long = "86400000", AtLeast(0), Medium ClusterWide Used,
         "Default of the topic configuration `delete.retention.ms`.";
-    "log.cleaner.enable" Boolean = "true", Any, Medium ReadOnly Accepted,
+    "log.cleaner.enable" Boolean = "true", Any, Medium ReadOnly Used,
         "Switches compaction on or off; deprecated, and compacted topics need it.";
-    "log.cleaner.io.buffer.load.factor" Double = "0.9", Any, Medium ClusterWide Accepted,
+    "log.cleaner.io.buffer.load.factor" Double = "0.9", Any, Medium ClusterWide Used,
         "How full a cleaner's key map may become, as a share of its size.";
-    "log.cleaner.io.buffer.size" Int = "524288", AtLeast(0), Medium ClusterWide Accepted,
+    "log.cleaner.io.buffer.size" Int = "524288", AtLeast(0), Medium ClusterWide Used,
         "Memory for the read and write buffers of all cleaner threads together, in bytes.";
-    "log.cleaner.io.max.bytes.per.second" Double = "1.7976931348623157E308", Any, Medium ClusterWide Accepted,
+    "log.cleaner.io.max.bytes.per.second" Double = "1.7976931348623157E308", Any, Medium ClusterWide Used,
         "Most bytes all cleaner threads together read and write in a second.";
-    "log.cleaner.max.compaction.lag.ms" Long = "9223372036854775807", AtLeast(1), Medium ClusterWide Accepted,
+    "log.cleaner.max.compaction.lag.ms" Long = "9223372036854775807", AtLeast(1), Medium ClusterWide Used,
         "Default of the topic configuration `max.compaction.lag.ms`.";
-    "log.cleaner.min.cleanable.ratio" Double = "0.5", BetweenDouble(0.0, 1.0), Medium ClusterWide Accepted,
+    "log.cleaner.min.cleanable.ratio" Double = "0.5", BetweenDouble(0.0, 1.0), Medium ClusterWide Used,
         "Default of the topic configuration `min.cleanable.dirty.ratio`.";
-    "log.cleaner.min.compaction.lag.ms" Long = "0", AtLeast(0), Medium ClusterWide Accepted,
+    "log.cleaner.min.compaction.lag.ms" Long = "0", AtLeast(0), Medium ClusterWide Used,
         "Default of the topic configuration `min.compaction.lag.ms`.";
-    "log.cleaner.threads" Int = "1", AtLeast(0), Medium ClusterWide Accepted,
+    "log.cleaner.threads" Int = "1", AtLeast(0), Medium ClusterWide Used,
         "Number of threads that compact logs.";
     "log.cleanup.policy" List = "delete", ListOf(&["compact", "delete"]), Medium ClusterWide Used,
         "Default of the topic configuration `cleanup.policy`.";

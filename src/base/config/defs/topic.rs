@@ -18,7 +18,7 @@ config_defs! { TOPIC:
          stores plain records.";
     "compression.zstd.level" Int = "3", Between(-131_072, 22), Medium ClusterWide Used,
         "Zstandard level used when the broker itself compresses because `compression.type` is `zstd`.";
-    "delete.retention.ms" Long = "86400000", AtLeast(0), Medium ClusterWide Accepted,
+    "delete.retention.ms" Long = "86400000", AtLeast(0), Medium ClusterWide Used,
         "How long a tombstone stays readable in a compacted topic after it has been cleaned, so that a \
          reader starting from the beginning still sees the deletion.";
     "file.delete.delay.ms" Long = "60000", AtLeast(0), Medium ClusterWide Used,
@@ -44,7 +44,7 @@ config_defs! { TOPIC:
     "local.retention.ms" Long = "-2", AtLeast(-2), Medium ClusterWide Accepted,
         "With tiered storage, age up to which segments are kept on local disk; -2 means the value of \
          `retention.ms`.";
-    "max.compaction.lag.ms" Long = "9223372036854775807", AtLeast(1), Medium ClusterWide Accepted,
+    "max.compaction.lag.ms" Long = "9223372036854775807", AtLeast(1), Medium ClusterWide Used,
         "Longest time a record may wait before the log that holds it must be compacted.";
     "max.message.bytes" Int = "1048588", AtLeast(0), Medium ClusterWide Used,
         "Largest record batch accepted, in bytes as sent, after compression.";
@@ -58,9 +58,9 @@ config_defs! { TOPIC:
         OneOf(&["CreateTime", "LogAppendTime"]), Medium ClusterWide Used,
         "Whose clock stamps records: `CreateTime` keeps the producer's timestamp, `LogAppendTime` \
          overwrites it on arrival.";
-    "min.cleanable.dirty.ratio" Double = "0.5", BetweenDouble(0.0, 1.0), Medium ClusterWide Accepted,
+    "min.cleanable.dirty.ratio" Double = "0.5", BetweenDouble(0.0, 1.0), Medium ClusterWide Used,
         "Share of a compacted log that must be uncleaned before the cleaner takes it up.";
-    "min.compaction.lag.ms" Long = "0", AtLeast(0), Medium ClusterWide Accepted,
+    "min.compaction.lag.ms" Long = "0", AtLeast(0), Medium ClusterWide Used,
         "Shortest time a record stays untouched by compaction.";
     "min.insync.replicas" Int = "1", AtLeast(1), Medium ClusterWide Used,
         "Number of in-sync replicas below which a write with acks=all is refused.";
