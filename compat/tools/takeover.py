@@ -213,7 +213,7 @@ def log_after_snapshot(ctx):
 
 def refused(ctx, spoil, *patterns):
     """A stopped node's directories, spoiled: the start must fail and say why."""
-    stopped = ctx.fixture("takeover-node", lambda build: node(build))
+    stopped = ctx.fixture("takeover-node", node)
     twin = ctx.twin(stopped)
     spoil(twin)
     twin.write_properties()
@@ -243,12 +243,12 @@ def foreign_meta(ctx):
     refused(ctx, lambda twin: [rewrite(folder / "meta.properties", "^node.id=1$", "node.id=7") for folder in twin.log_dirs], r"node\.?\s?id.*\b7\b")
     refused(ctx, lambda twin: rewrite(twin.log_dirs[1] / "meta.properties", "^cluster.id=.*$", "cluster.id=4L6g3nShT-eMCtK--X86sw"), r"4L6g3nShT-eMCtK--X86sw")
     refused(ctx, lambda twin: (twin.log_dirs[1] / "meta.properties").unlink(), r"data-1")
-    refused(ctx, lambda twin: rewrite(twin.log_dirs[1] / "meta.properties", "^version=1$", "version=9"), r"(?i)meta\.properties.*version|version.*meta\.properties")
+    refused(ctx, lambda twin: [rewrite(folder / "meta.properties", "^version=1$", "version=9") for folder in twin.log_dirs], r"(?i)meta\.properties.*version|version.*meta\.properties")
 
 
 @check("takeover: a foreign directory among the partitions is refused", own_broker=True)
 def foreign_directory(ctx):
-    refused(ctx, lambda twin: (twin.log_dirs[1] / "backup").mkdir(), r"/backup .*in the form of topic-partition")
+    refused(ctx, lambda twin: (twin.log_dirs[1] / "backup").mkdir(), r"backup'? is not in the form of topic-partition")
     refused(ctx, lambda twin: (twin.log_dirs[1] / "__cluster_metadata-0").mkdir(), r"__cluster_metadata-0")
 
     def twice(twin):
