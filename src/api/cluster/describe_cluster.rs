@@ -1,7 +1,7 @@
 //! DescribeCluster (60), versions 0-2: cluster id, brokers or controllers, and the node that takes admin requests.
 //!
 //! Endpoint type 1 is brokers, answered on their listeners; type 2 is controllers, answered on theirs (KIP-919). The wrong
-//! one of the two is MISMATCHED_ENDPOINT_TYPE, any other UNSUPPORTED_ENDPOINT_TYPE. Fenced brokers are listed from version 2
+//! one of the two is MISMATCHED_ENDPOINT_TYPE (INVALID_REQUEST in version 0, which has no type), any other UNSUPPORTED_ENDPOINT_TYPE. Fenced brokers are listed from version 2
 //! on, if the request wants them (KIP-1073).
 
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
@@ -18,6 +18,10 @@ pub fn handle(ctx: &Ctx, request: DescribeClusterRequest) -> Reply<DescribeClust
     let response = match (request.endpoint_type, ctx.listener.is_controller) {
         (BROKERS, false) => brokers(ctx, &request),
         (CONTROLLERS, true) => controllers(ctx, &request),
+        (BROKERS, true) if ctx.api_version == 0 => refused(
+            ErrorCode::InvalidRequest,
+            "this listener answers for controllers, of which version 0 knows nothing",
+        ),
         (BROKERS, true) => refused(
             ErrorCode::MismatchedEndpointType,
             "this listener answers for controllers; ask a broker listener about brokers",

@@ -1,6 +1,6 @@
 //! DescribeQuorum (55), versions 0-2: the leader of the metadata log, its voters and how far each of them is.
 //!
-//! - Only partition 0 of `__cluster_metadata` is there to be described.
+//! - Only partition 0 of `__cluster_metadata` is there to be described, and only if nothing else is asked for.
 //! - Directory ids and the nodes' endpoints from version 2 on; with `kraft.version` 0 no directory id is known.
 //! - A node that is broker and controller in one is a voter and not an observer too.
 
@@ -20,28 +20,29 @@ const NODES_FROM: i16 = 2;
 
 pub fn handle(ctx: &Ctx, request: DescribeQuorumRequest) -> Reply<DescribeQuorumResponse> {
     let image = ctx.image();
+    let is_described = asks_for_the_metadata_log_alone(&request);
     let topics = request.topics.into_iter().map(|topic| {
-        let is_metadata = topic.topic_name.as_str() == METADATA_TOPIC;
-        let partitions = topic.partitions.iter().map(|p| match p.partition_index {
-            0 if is_metadata => metadata_partition(ctx, &image),
-            index => unknown(index),
+        let partitions = topic.partitions.iter().map(|p| match is_described {
+            true => metadata_partition(ctx, &image),
+            false => unknown(p.partition_index),
         });
         TopicData::default()
             .with_partitions(partitions.collect())
             .with_topic_name(topic.topic_name)
     });
-    let topics: Vec<TopicData> = topics.collect();
-    let is_described = topics
-        .iter()
-        .flat_map(|topic| &topic.partitions)
-        .any(|partition| partition.error_code == 0);
-    let response = DescribeQuorumResponse::default()
-        .with_topics(topics)
-        .with_error_message(None);
+    let response = DescribeQuorumResponse::default().with_topics(topics.collect());
     Reply::Now(match ctx.api_version {
         NODES_FROM.. if is_described => response.with_nodes(nodes(&image)),
         _ => response,
     })
+}
+
+fn asks_for_the_metadata_log_alone(request: &DescribeQuorumRequest) -> bool {
+    let [topic] = request.topics.as_slice() else {
+        return false;
+    };
+    let partitions = topic.partitions.iter().map(|p| p.partition_index);
+    topic.topic_name.as_str() == METADATA_TOPIC && partitions.eq([0])
 }
 
 fn metadata_partition(ctx: &Ctx, image: &Image) -> PartitionData {
@@ -61,7 +62,6 @@ fn metadata_partition(ctx: &Ctx, image: &Image) -> PartitionData {
             .with_last_caught_up_timestamp(now_ms)
     };
     PartitionData::default()
-        .with_error_message(None)
         .with_leader_id(BrokerId(quorum.leader_id))
         .with_leader_epoch(quorum.leader_epoch)
         .with_high_watermark(quorum.high_watermark)

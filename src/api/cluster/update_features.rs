@@ -47,9 +47,8 @@ fn updates(version: i16, asked: &[FeatureUpdateKey]) -> Result<Vec<FeatureUpdate
             (_, _, 2) => UpgradeType::SafeDowngrade,
             (_, _, 3) => UpgradeType::UnsafeDowngrade,
             (_, _, other) => {
-                return Err(invalid(format!(
-                    "Upgrade type {other} of feature {name} is not known."
-                )));
+                let message = format!("Upgrade type {other} of feature {name} is not known.");
+                return Err(Problem::new(ErrorCode::InvalidUpdateVersion, message));
             }
         };
         updates.push(FeatureUpdate {

@@ -5,7 +5,7 @@ use kafka_protocol::messages::describe_producers_response::{
 };
 use kafka_protocol::messages::{DescribeProducersRequest, DescribeProducersResponse, ProducerId};
 use kafka_protocol::protocol::StrBytes;
-use ottla_base::ErrorCode;
+use ottla_base::{ErrorCode, topic_name};
 use ottla_metadata::Image;
 use ottla_storage::ProducerSummary;
 
@@ -31,6 +31,9 @@ pub fn handle(ctx: &Ctx, request: DescribeProducersRequest) -> Reply<DescribePro
 }
 
 fn producers(ctx: &Ctx, image: &Image, topic: &str, index: i32) -> Result<Vec<ProducerSummary>, ErrorCode> {
+    if topic_name::problem(topic).is_some() {
+        return Err(ErrorCode::InvalidTopicException);
+    }
     let partition = locate::by_name(ctx, image, topic, index)?;
     Ok(partition.active_producers())
 }

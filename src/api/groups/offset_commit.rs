@@ -1,6 +1,8 @@
 //! OffsetCommit 2-10: how far a group has read. Versions 2 to 4 may say how long the offsets are to be kept; from 10 on topics
 //! have ids in place of names. What is committed bears the topic's id in any case, so that a topic of the same name that comes
 //! later does not inherit it.
+//!
+//! A partition that is not there is told so, also where the group refuses the commit as a whole.
 
 use kafka_protocol::messages::OffsetCommitResponse;
 use kafka_protocol::messages::offset_commit_request::{
@@ -57,10 +59,7 @@ pub fn handle(ctx: &Ctx, request: OffsetCommitRequest) -> Reply<OffsetCommitResp
             }
             other => {
                 let error = error_of(&other);
-                response(
-                    checked.into_iter().map(Checked::all_to_commit).collect(),
-                    &mut |_| error,
-                )
+                response(checked, &mut |_| error)
             }
         }
     })
@@ -118,14 +117,6 @@ impl Checked {
             name: self.name.clone(),
             partitions,
         })
-    }
-
-    /// When the request fails as a whole, its error is that of every partition.
-    fn all_to_commit(mut self) -> Self {
-        self.partitions
-            .iter_mut()
-            .for_each(|(_, error)| *error = ErrorCode::None);
-        self
     }
 }
 

@@ -24,8 +24,17 @@ pub async fn create(ctx: &Ctx, names: Vec<String>) -> Vec<(String, ErrorCode)> {
     // A controller that is not there just now: the client asks again, as for any topic that is not there yet.
     let results = write.await.unwrap_or_default();
     let failed = results.into_iter().filter_map(|(name, result)| match result {
-        Err(problem) if problem.code != ErrorCode::TopicAlreadyExists => Some((name, problem.code)),
-        _ => None,
+        // There meanwhile, or the name is the metadata log's, which is no topic for clients.
+        Err(problem)
+            if matches!(
+                problem.code,
+                ErrorCode::TopicAlreadyExists | ErrorCode::InvalidRequest
+            ) =>
+        {
+            None
+        }
+        Err(problem) => Some((name, problem.code)),
+        Ok(_) => None,
     });
     failed.collect()
 }

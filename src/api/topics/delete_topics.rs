@@ -1,7 +1,7 @@
 //! DeleteTopics (20), versions 1-6: by name, from version 6 on also by id.
 //!
 //! - With `delete.topic.enable=false` every topic is answered TOPIC_DELETION_DISABLED (INVALID_REQUEST before version 3).
-//! - A topic is named by its name or by its id, once; anything else is INVALID_REQUEST.
+//! - A topic is named by its name or by its id, once; anything else is INVALID_REQUEST, answered once.
 //! - The files go after `file.delete.delay.ms`; for clients the topic is gone with the answer.
 
 use std::collections::HashMap;
@@ -51,24 +51,32 @@ fn disabled(ctx: &Ctx, asked: &[DeleteTopicState]) -> Vec<DeletableTopicResult> 
 /// A topic to delete, or the answer that it gets instead.
 type Resolved = Result<(TopicName, Uuid), DeletableTopicResult>;
 
+/// One answer for each topic, however often it is named.
 fn resolve(image: &Image, asked: &[DeleteTopicState]) -> Vec<Resolved> {
-    let resolved: Vec<Resolved> = asked.iter().map(|topic| resolve_one(image, topic)).collect();
-    let mut times: HashMap<Uuid, usize> = HashMap::new();
-    for (_, id) in resolved.iter().flatten() {
-        *times.entry(*id).or_default() += 1;
-    }
-    let once = |resolved: Resolved| {
-        let (name, id) = resolved?;
-        match times.get(&id) {
-            Some(1) => Ok((name, id)),
-            _ => Err(failed(
-                Some(name),
-                id,
-                &invalid("The topic is named more than once."),
-            )),
+    let mut resolved: Vec<Resolved> = Vec::with_capacity(asked.len());
+    let mut places = HashMap::new();
+    for topic in asked {
+        let one = resolve_one(image, topic);
+        // A name and an id may mean the same topic.
+        let key = match &one {
+            Ok((_, id)) => (None, *id),
+            Err(_) => (topic.name.clone(), topic.topic_id),
+        };
+        let place = *places.entry(key).or_insert(resolved.len());
+        match resolved.get_mut(place) {
+            Some(first) => *first = Err(repeated(topic, one)),
+            None => resolved.push(one),
         }
+    }
+    resolved
+}
+
+fn repeated(asked: &DeleteTopicState, resolved: Resolved) -> DeletableTopicResult {
+    let (name, id) = match resolved {
+        Ok((name, id)) => (Some(name), id),
+        Err(_) => (asked.name.clone(), asked.topic_id),
     };
-    resolved.into_iter().map(once).collect()
+    failed(name, id, &invalid("The topic is named more than once."))
 }
 
 fn resolve_one(image: &Image, asked: &DeleteTopicState) -> Resolved {

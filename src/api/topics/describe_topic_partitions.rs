@@ -1,7 +1,8 @@
 //! DescribeTopicPartitions (75), version 0: partitions with their eligible leader replicas, a page at a time (KIP-966).
 //!
 //! Topics are answered in the order of their names. The page ends after `max.request.partition.size.limit` partitions, or
-//! fewer if the request says so; the cursor names the first partition that did not fit. An empty list is all topics.
+//! fewer if the request says so; the cursor names the first partition that did not fit. An empty list is all topics. A cursor
+//! that is nowhere in what is asked for is INVALID_REQUEST for every topic.
 
 use std::collections::BTreeSet;
 
@@ -25,8 +26,11 @@ pub fn handle(ctx: &Ctx, request: DescribeTopicPartitionsRequest) -> Reply<Descr
         .cursor
         .as_ref()
         .map(|cursor| (cursor.topic_name.to_string(), cursor.partition_index));
-    if first.as_ref().is_some_and(|(_, partition)| *partition < 0) {
-        return Reply::Close("a DescribeTopicPartitions cursor names a negative partition");
+    if first
+        .as_ref()
+        .is_some_and(|cursor| !is_possible(&request, cursor))
+    {
+        return Reply::Now(refused(&request));
     }
     let limit_max = ctx.node.config.i32("max.request.partition.size.limit");
     let limit = request.response_partition_limit.min(limit_max);
@@ -46,6 +50,21 @@ pub fn handle(ctx: &Ctx, request: DescribeTopicPartitionsRequest) -> Reply<Descr
         }
     }
     Reply::Now(page.response)
+}
+
+/// Whether a page can begin here: with a partition of a topic that is asked for.
+fn is_possible(request: &DescribeTopicPartitionsRequest, (name, partition): &(String, i32)) -> bool {
+    let topics = &request.topics;
+    *partition >= 0 && (topics.is_empty() || topics.iter().any(|topic| topic.name.as_str() == name))
+}
+
+fn refused(request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
+    let topics = request.topics.iter().map(|topic| {
+        DescribeTopicPartitionsResponseTopic::default()
+            .with_error_code(ErrorCode::InvalidRequest.code())
+            .with_name(Some(topic.name.clone()))
+    });
+    DescribeTopicPartitionsResponse::default().with_topics(topics.collect())
 }
 
 /// The topics that are asked for, from the cursor's on, in the order of their names.
@@ -75,14 +94,14 @@ struct Page<'a> {
 impl Page<'_> {
     /// Adds a topic from one of its partitions on; false when the page is full.
     fn add(&mut self, name: &str, from: i32) -> bool {
-        let Some(topic) = self.image.topics.by_name(name) else {
-            self.response.topics.push(unknown(name));
-            return true;
-        };
         if self.room == 0 {
             self.response.next_cursor = Some(cursor(name, from));
             return false;
         }
+        let Some(topic) = self.image.topics.by_name(name) else {
+            self.response.topics.push(unknown(name));
+            return true;
+        };
         let mut entry = header(topic);
         for (index, partition) in topic.partitions.iter().filter(|(index, _)| **index >= from) {
             if self.room == 0 {
@@ -128,7 +147,7 @@ fn unknown(name: &str) -> DescribeTopicPartitionsResponseTopic {
         .with_error_code(error.code())
         .with_name(Some(topic_name(name)))
         .with_is_internal(is_internal_topic(name))
-        .with_topic_authorized_operations(operations::NOT_REQUESTED)
+        .with_topic_authorized_operations(operations::on_topic(true))
 }
 
 fn cursor(name: &str, partition: i32) -> Cursor {

@@ -5,7 +5,10 @@
 //! - A topic that is missing is created when the request and `auto.create.topics.enable` allow it. Kafka answers
 //!   UNKNOWN_TOPIC_OR_PARTITION and lets the client ask again; here the answer waits for the topic, which saves the client
 //!   a round and its retry back-off.
+//! - A topic that is asked for twice is answered once.
 //! - Authorized operations (KIP-430): of the cluster in versions 8-10, of topics from version 8 on.
+
+use std::collections::HashSet;
 
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{
@@ -24,9 +27,13 @@ use super::partition_view::view;
 use crate::api::text::{broker_ids, topic_name};
 use crate::api::{Ctx, Reply, endpoints, operations};
 
-pub fn handle(ctx: &Ctx, request: MetadataRequest) -> Reply<MetadataResponse> {
+pub fn handle(ctx: &Ctx, mut request: MetadataRequest) -> Reply<MetadataResponse> {
     if asks_for_ids_too_early(ctx, &request) {
         return Reply::Now(refused(&request, ErrorCode::InvalidRequest));
+    }
+    if let Some(topics) = &mut request.topics {
+        let mut seen = HashSet::new();
+        topics.retain(|topic| seen.insert((topic.name.clone(), topic.topic_id)));
     }
     let missing = missing_topics(ctx, &request);
     if missing.is_empty() {
@@ -46,8 +53,9 @@ fn asks_for_ids_too_early(ctx: &Ctx, request: &MetadataRequest) -> bool {
 
 fn refused(request: &MetadataRequest, error: ErrorCode) -> MetadataResponse {
     let topics = request.topics.iter().flatten();
+    // These versions cannot say that a topic has no name.
     let topics = topics
-        .map(|t| topic_error(t.name.clone(), t.topic_id, error))
+        .map(|t| topic_error(Some(t.name.clone().unwrap_or_default()), t.topic_id, error))
         .collect();
     MetadataResponse::default().with_topics(topics)
 }
