@@ -232,6 +232,92 @@ const UNLIMITED: f64 = 1e15;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ottla_base::{SystemClock, TopicPartition, Uuid};
+    use ottla_storage::batch::{BatchBuilder, BatchOptions, ValidBatch};
+    use ottla_storage::dirs::{ClusterIdentity, LoadOptions, MetaProperties};
+    use ottla_storage::vfs::Disk;
+    use ottla_storage::{AppendOrigin, Log, LogConfig};
+
+    fn dirs(path: &std::path::Path) -> Arc<LogDirs> {
+        let identity = ClusterIdentity {
+            cluster_id: "c".to_owned(),
+            node_id: 1,
+        };
+        let meta = MetaProperties {
+            identity,
+            directory_id: Uuid::from_u128(1000),
+        };
+        meta.write(&Disk::new(path)).unwrap();
+        let dirs = LogDirs::open(&[path.to_path_buf()], None).unwrap();
+        let options = LoadOptions {
+            threads_per_dir: 1,
+            now_ms: 0,
+            config_of: &|_| Arc::default(),
+            is_stray: &|_, _| false,
+            file_delete_delay_ms: 0,
+        };
+        dirs.load_all(&options).unwrap();
+        Arc::new(dirs)
+    }
+
+    /// A compacted log with many values of one key.
+    fn filled(dirs: &LogDirs, topic: &str) -> Arc<Log> {
+        let config = LogConfig {
+            segment_bytes: 1000,
+            cleanup_compact: true,
+            cleanup_delete: false,
+            ..LogConfig::default()
+        };
+        let partition = TopicPartition::new(topic, 0);
+        let log = dirs
+            .create_log(&partition, Uuid::new_v4(), None, Arc::new(config), 0)
+            .unwrap();
+        for _ in 0..20 {
+            let mut builder = BatchBuilder::new(BatchOptions::default());
+            builder.append(1, Some(b"key"), Some(&[7; 200]), &[]);
+            let batch = ValidBatch::trusted(&builder.build()).unwrap();
+            let info = log.append_as_leader(batch, 0, AppendOrigin::Client, 1).unwrap();
+            log.raise_high_watermark(info.last_offset + 1);
+        }
+        log
+    }
+
+    #[tokio::test]
+    async fn a_log_that_cannot_be_cleaned_does_not_keep_the_others_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = dirs(dir.path());
+        let (damaged, sound) = (filled(&dirs, "damaged"), filled(&dirs, "sound"));
+        let file = damaged.path().join(format!("{:020}.log", 0));
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[100] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+        let settings = CleanerSettings {
+            threads: 2,
+            backoff_ms: 10,
+            dedupe_buffer_bytes: 1 << 20,
+            load_factor: 0.9,
+            io_buffer_bytes: 1 << 16,
+            io_bytes_per_second_max: f64::MAX,
+        };
+        let (before, end) = (sound.size_bytes(), sound.segments().last().unwrap().base_offset());
+        let cleaner = LogCleaner::spawn(
+            Arc::clone(&dirs),
+            Arc::new(SystemClock),
+            Arc::new(move || settings),
+        );
+        for _ in 0..500 {
+            if damaged.is_uncleanable() && sound.cleaned_to() == Some(end) && !sound.is_being_cleaned() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        cleaner.stop().await;
+        assert!(damaged.is_uncleanable());
+        assert_eq!((damaged.cleaned_to(), sound.cleaned_to()), (None, Some(end)));
+        assert!(sound.size_bytes() < before / 2);
+        let checkpoint = std::fs::read_to_string(dir.path().join("cleaner-offset-checkpoint")).unwrap();
+        assert_eq!(checkpoint, format!("0\n1\nsound 0 {end}\n"));
+    }
 
     #[test]
     fn bytes_are_paid_for_by_all_threads_together() {
