@@ -38,7 +38,11 @@ impl GroupShard {
             .groups
             .values()
             .filter(|group| !self.foreign.contains(&group.id));
-        let listed = own.map(|group| group.listed()).chain(self.foreign.listed());
+        let consumer = self.consumer.groups.values().map(|group| group.listed());
+        let listed = own
+            .map(|group| group.listed())
+            .chain(consumer)
+            .chain(self.foreign.listed());
         listed
             .filter(|group| passes(&filter.states, group.state) && passes(&filter.types, group.group_type))
             .collect()
@@ -49,6 +53,20 @@ impl GroupShard {
         let mut records = Vec::new();
         let mut results = Vec::with_capacity(ids.len());
         for id in ids {
+            if let Some(group) = self.consumer.groups.get(id.as_str()) {
+                let is_empty = group.members().len() == 0;
+                if is_empty {
+                    records.extend(self.offsets.tombstones(&id));
+                    records.extend(self.consumer.tombstones(group));
+                }
+                let error = if is_empty {
+                    ErrorCode::None
+                } else {
+                    ErrorCode::NonEmptyGroup
+                };
+                results.push((id, error));
+                continue;
+            }
             let error = match self.groups.get(id.as_str()) {
                 // Whether it has members is not known here.
                 _ if self.foreign.contains(&id) => ErrorCode::NonEmptyGroup,

@@ -1,7 +1,16 @@
 //! What the group machine is asked and what it answers, in plain types: the API layer translates from and to requests.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use ottla_base::{ErrorCode, Uuid};
+
+use crate::config::ConsumerGroupConfig;
+use crate::consumer::topics::Topics;
+
+mod consumer;
+
+pub use consumer::*;
 
 #[derive(Clone, Debug)]
 pub enum Command {
@@ -19,6 +28,12 @@ pub enum Command {
     TopicsDeleted(Vec<(Uuid, String)>),
     /// Forget what has not been used for longer than the retention.
     ExpireOffsets,
+    ConsumerHeartbeat(ConsumerHeartbeat),
+    DescribeConsumerGroups(Vec<String>),
+    /// Topics have changed: what consumer groups know of them from now on.
+    SetTopics(Arc<Topics>),
+    /// The settings of one consumer group; without any, the broker's count.
+    SetGroupConfig(String, Option<ConsumerGroupConfig>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +48,8 @@ pub enum Reply {
     /// Of commits and deletions: one error per partition.
     Offsets(Vec<TopicErrors>),
     FetchedOffsets(Vec<FetchedTopic>),
+    ConsumerHeartbeat(ConsumerHeartbeatAnswer),
+    DescribedConsumerGroups(Vec<DescribedConsumerGroup>),
     /// Of commands that nobody waits for.
     Done,
     Failed(ErrorCode),
@@ -241,6 +258,9 @@ pub struct FetchOffsets {
     pub topics: Option<Vec<FetchTopic>>,
     /// Whether offsets that an open transaction may still change are an error.
     pub require_stable: bool,
+    /// Members of consumer groups say who they are, as of which epoch; negative for others.
+    pub member_id: Option<String>,
+    pub member_epoch: i32,
 }
 
 #[derive(Clone, Debug)]

@@ -1,5 +1,7 @@
 //! The settings that the machines of groups obey; named after Kafka's keys.
 
+use std::sync::Arc;
+
 /// Defaults are Kafka's.
 #[derive(Clone, Debug)]
 pub struct GroupConfig {
@@ -17,6 +19,35 @@ pub struct GroupConfig {
     pub offset_metadata_max_chars: usize,
     /// `offsets.retention.minutes`
     pub offsets_retention_ms: i64,
+    /// Of groups of the consumer protocol that have no settings of their own.
+    pub consumer: Arc<ConsumerGroupConfig>,
+}
+
+/// `group.consumer.*`; a group's own settings have the same names without the `group.`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerGroupConfig {
+    /// `group.consumer.session.timeout.ms`
+    pub session_timeout_ms: i32,
+    /// `group.consumer.heartbeat.interval.ms`
+    pub heartbeat_interval_ms: i32,
+    /// `group.consumer.assignment.interval.ms`
+    pub assignment_interval_ms: i32,
+    /// `group.consumer.regex.refresh.interval.ms`, which groups cannot set.
+    pub regex_refresh_interval_ms: i32,
+    /// `group.consumer.max.size`, which groups cannot set.
+    pub max_size: usize,
+}
+
+impl Default for ConsumerGroupConfig {
+    fn default() -> Self {
+        Self {
+            session_timeout_ms: 45_000,
+            heartbeat_interval_ms: 5_000,
+            assignment_interval_ms: 1_000,
+            regex_refresh_interval_ms: 10 * 60 * 1000,
+            max_size: i32::MAX as usize,
+        }
+    }
 }
 
 impl Default for GroupConfig {
@@ -29,6 +60,7 @@ impl Default for GroupConfig {
             new_member_join_timeout_ms: 5 * 60 * 1000,
             offset_metadata_max_chars: 4_096,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1000,
+            consumer: Arc::default(),
         }
     }
 }

@@ -30,7 +30,6 @@ impl ForeignGroups {
     /// A group is there from its metadata record on until that is deleted.
     pub fn replay(&mut self, record: &Record) {
         match record {
-            Record::ConsumerGroupMetadata(key, value) => self.set(key, "consumer", value.is_some()),
             Record::ShareGroupMetadata(key, value) => self.set(key, "share", value.is_some()),
             Record::StreamsGroupMetadata(key, value) => self.set(key, "streams", value.is_some()),
             _ => {}

@@ -6,7 +6,7 @@
 //! - [`records`]: what lies in the log, type by type, version by version.
 //! - [`machine`]: the shape of every machine, and how a step of it becomes records and answers.
 //! - [`command`]: what the group machine is asked and what it answers.
-//! - [`shard`]: the group machine itself; `classic` holds the groups of the classic protocol, `offsets` what they commit.
+//! - [`shard`]: the group machine itself; `classic` and [`consumer`] hold the groups of the two protocols, `offsets` what they commit.
 //! - [`timers`]: deadlines as data.
 //!
 //! Invariant: what is in memory beyond the records (who waits, whose session ends when) is lost with the process and can be:
@@ -16,6 +16,7 @@ mod admin;
 mod classic;
 pub mod command;
 pub mod config;
+pub mod consumer;
 mod foreign;
 pub mod machine;
 mod offsets;

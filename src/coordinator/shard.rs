@@ -9,6 +9,7 @@ use crate::classic::turn::{GroupTimers, Turn};
 use crate::classic::{ClassicGroup, State};
 use crate::command::{Command, JoinGroup, Joined, LeaveGroup, LeftMember, Reply, SyncGroup, Synced};
 use crate::config::GroupConfig;
+use crate::consumer::ConsumerGroups;
 use crate::foreign::ForeignGroups;
 use crate::machine::{Machine, Now, Outcome, Then, Token};
 use crate::offsets::OffsetStore;
@@ -24,6 +25,8 @@ pub enum Resume {
     Created(Arc<str>),
     Assigned(Arc<str>, Assignment),
     Replaced(Arc<str>, Replacement),
+    /// A consumer group's next step, which is nothing but its records.
+    Consumer(Arc<str>, Vec<Record>),
 }
 
 #[derive(Debug)]
@@ -32,6 +35,7 @@ pub struct GroupShard {
     pub(crate) groups: HashMap<Arc<str>, ClassicGroup>,
     pub(crate) offsets: OffsetStore,
     pub(crate) foreign: ForeignGroups,
+    pub(crate) consumer: ConsumerGroups,
     timers: GroupTimers,
 }
 
@@ -42,8 +46,14 @@ impl GroupShard {
             groups: HashMap::new(),
             offsets: OffsetStore::default(),
             foreign: ForeignGroups::default(),
+            consumer: ConsumerGroups::default(),
             timers: GroupTimers::new(),
         }
+    }
+
+    /// Whether there is a group that offsets can belong to.
+    pub(crate) fn has_group(&self, id: &str) -> bool {
+        self.groups.contains_key(id) || self.consumer.contains(id)
     }
 
     /// Does one step with a group, and returns what it leads to.
@@ -71,7 +81,7 @@ impl GroupShard {
         if !timeouts.contains(&request.session_timeout_ms) {
             return fail(&request.member_id, ErrorCode::InvalidSessionTimeout);
         }
-        if self.foreign.contains(&request.group_id) {
+        if self.foreign.contains(&request.group_id) || self.consumer.takes(&request.group_id) {
             return fail("", ErrorCode::InconsistentGroupProtocol);
         }
         let is_new_group = !self.groups.contains_key(request.group_id.as_str());
@@ -204,21 +214,34 @@ impl Machine for GroupShard {
             Command::List(filter) => Outcome::reply(token, Reply::Listed(self.list(&filter))),
             Command::DeleteGroups(ids) => self.delete_groups(ids, token),
             Command::CommitOffsets(request) => self.commit_offsets(request, token, now),
-            Command::FetchOffsets(request) => {
-                Outcome::reply(token, Reply::FetchedOffsets(self.fetch_offsets(request)))
-            }
+            Command::FetchOffsets(request) => Outcome::reply(token, self.fetch_offsets(request)),
             Command::DeleteOffsets(request) => self.delete_offsets(request, token),
             Command::TopicsDeleted(topics) => self.delete_offsets_of_topics(&topics, token),
             Command::ExpireOffsets => self.expire_offsets(token, now),
+            Command::ConsumerHeartbeat(request) => self.consumer_heartbeat(request, token, now),
+            Command::DescribeConsumerGroups(ids) => {
+                Outcome::reply(token, Reply::DescribedConsumerGroups(self.consumer.describe(ids)))
+            }
+            Command::SetTopics(topics) => {
+                self.consumer.topics = topics;
+                Outcome::reply(token, Reply::Done)
+            }
+            Command::SetGroupConfig(group, config) => {
+                self.consumer.set_config(group, config);
+                Outcome::reply(token, Reply::Done)
+            }
         }
     }
 
     fn next_deadline_ms(&self) -> Option<i64> {
-        self.timers.next_deadline_ms()
+        let classic = self.timers.next_deadline_ms();
+        classic.into_iter().chain(self.consumer.next_deadline_ms()).min()
     }
 
     fn expire(&mut self, now: Now) -> Option<Outcome<Self>> {
-        let (key, action) = self.timers.pop_due(now.uptime_ms)?;
+        let Some((key, action)) = self.timers.pop_due(now.uptime_ms) else {
+            return self.expire_consumer(now);
+        };
         let id = key.group().clone();
         Some(
             self.with_group(&id, now, |turn| turn.on_timer(key, action))
@@ -233,7 +256,7 @@ impl Machine for GroupShard {
                 self.replay_offset(offset, producer_id, key, value.map(Into::into), now);
             }
             Record::GroupMetadata(key, value) => self.replay_group(key, value, now),
-            other => self.foreign.replay(&other),
+            other => self.replay_foreign(other),
         }
     }
 
@@ -243,6 +266,7 @@ impl Machine for GroupShard {
 
     fn resume(&mut self, resume: Resume, appended: Result<(), ErrorCode>, now: Now) -> Outcome<Self> {
         let outcome = match resume {
+            Resume::Consumer(id, records) => Some(self.consumer_written(&id, records, appended, now)),
             Resume::Created(id) => appended.err().map(|error| self.uncreate(&id, error)),
             Resume::Assigned(id, assignment) => {
                 self.with_group(&id, now, |turn| turn.assigned(assignment, appended))
@@ -258,6 +282,7 @@ impl Machine for GroupShard {
     fn loaded(&mut self, now: Now) -> Outcome<Self> {
         let ids: Vec<Arc<str>> = self.groups.keys().cloned().collect();
         let max_size = self.config.max_size;
+        self.load_consumer_groups(now);
         let mut all = Outcome {
             splittable: true,
             ..Outcome::default()
@@ -279,7 +304,7 @@ impl Machine for GroupShard {
     }
 
     fn unloaded(&mut self) -> Vec<(Token, Reply)> {
-        let mut waiting = Vec::new();
+        let mut waiting: Vec<Token> = self.consumer.unloaded().collect();
         for group in self.groups.values_mut() {
             let ids: Vec<Arc<str>> = group.members().map(|member| member.id.clone()).collect();
             let joins = ids.iter().filter_map(|id| group.take_awaiting_join(id));

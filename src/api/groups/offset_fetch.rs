@@ -13,7 +13,7 @@ use ottla_coordinator::command::{FetchOffsets, FetchTopic, FetchedOffset, Fetche
 use ottla_coordinator::{Command, Reply as Answer};
 use ottla_metadata::Image;
 
-use super::common::{error_of, owned};
+use super::common::{error_of, owned, owned_option};
 use crate::api::text::{text, topic_name};
 use crate::api::{Ctx, Reply};
 use crate::wire::messages::OffsetFetchRequest;
@@ -41,6 +41,9 @@ pub fn handle(ctx: &Ctx, request: OffsetFetchRequest) -> Reply<OffsetFetchRespon
 struct Asked {
     group_id: String,
     topics: Option<Vec<FetchTopic>>,
+    /// From version 9 on members of consumer groups say who they are.
+    member_id: Option<String>,
+    member_epoch: i32,
 }
 
 struct Fetched {
@@ -66,6 +69,8 @@ fn asked_groups(request: &OffsetFetchRequest, version: i16) -> Vec<Asked> {
     vec![Asked {
         group_id: owned(&request.group_id),
         topics,
+        member_id: None,
+        member_epoch: -1,
     }]
 }
 
@@ -81,13 +86,20 @@ fn asked_group(group: &OffsetFetchRequestGroup) -> Asked {
     Asked {
         group_id: owned(&group.group_id),
         topics,
+        member_id: owned_option(&group.member_id),
+        member_epoch: group.member_epoch,
     }
 }
 
 fn fetch(ctx: &Ctx, asked: Asked, require_stable: bool) -> impl Future<Output = Fetched> + Send + use<> {
     let version = ctx.api_version;
     let image = ctx.image();
-    let Asked { group_id, topics } = asked;
+    let Asked {
+        group_id,
+        topics,
+        member_id,
+        member_epoch,
+    } = asked;
     let of_all = topics.is_none();
     let (topics, unknown) = match topics {
         Some(topics) if version >= 10 => named(&image, topics),
@@ -99,6 +111,8 @@ fn fetch(ctx: &Ctx, asked: Asked, require_stable: bool) -> impl Future<Output = 
         group_id: group_id.clone(),
         topics,
         require_stable,
+        member_id,
+        member_epoch,
     };
     let answer = ctx.node.groups.submit(&group_id, Command::FetchOffsets(command));
     async move {

@@ -15,7 +15,9 @@ impl GroupShard {
             .values()
             .filter(|group| !self.foreign.contains(&group.id))
         {
-            let nothing_left = self.expire_group(group, now, &mut records);
+            let is_read = |topic: &str| group.is_subscribed_to(topic);
+            let unused_since_ms = |committed: &Committed| unused_since_ms(group, committed);
+            let nothing_left = self.expire_group(&group.id, is_read, unused_since_ms, now, &mut records);
             if nothing_left && group.is_in(State::Empty) {
                 records.push(Record::GroupMetadata(
                     GroupKey {
@@ -25,33 +27,48 @@ impl GroupShard {
                 ));
             }
         }
+        for group in self.consumer.groups.values() {
+            let is_read = |topic: &str| group.is_subscribed_to(topic);
+            let unused_since_ms = |committed: &Committed| Some(committed.commit_timestamp_ms);
+            let nothing_left = self.expire_group(&group.id, is_read, unused_since_ms, now, &mut records);
+            if nothing_left && group.members().len() == 0 {
+                records.extend(self.consumer.tombstones(group));
+            }
+        }
         splittable(records, token)
     }
 
     /// Whether nothing is left of the group's offsets after it.
-    fn expire_group(&self, group: &ClassicGroup, now: Now, records: &mut Vec<Record>) -> bool {
-        let has_open_transactions = self.offsets.has_open_transactions(&group.id);
-        let Some(topics) = self.offsets.of_group(&group.id) else {
+    fn expire_group(
+        &self,
+        group: &str,
+        is_read: impl Fn(&str) -> bool,
+        unused_since_ms: impl Fn(&Committed) -> Option<i64>,
+        now: Now,
+        records: &mut Vec<Record>,
+    ) -> bool {
+        let has_open_transactions = self.offsets.has_open_transactions(group);
+        let Some(topics) = self.offsets.of_group(group) else {
             return !has_open_transactions;
         };
         let mut all_expired = true;
         for (topic, partitions) in topics {
             for (partition, committed) in partitions {
-                let is_kept = group.is_subscribed_to(topic)
-                    || !self.is_expired(group, committed, now)
-                    || self.offsets.is_unstable(&group.id, topic, *partition);
+                let is_kept = is_read(topic)
+                    || !self.is_expired(unused_since_ms(committed), committed, now)
+                    || self.offsets.is_unstable(group, topic, *partition);
                 if is_kept {
                     all_expired = false;
                 } else {
-                    records.push(tombstone(&group.id, topic, *partition));
+                    records.push(tombstone(group, topic, *partition));
                 }
             }
         }
         all_expired && !has_open_transactions
     }
 
-    fn is_expired(&self, group: &ClassicGroup, committed: &Committed, now: Now) -> bool {
-        let Some(unused_since_ms) = unused_since_ms(group, committed) else {
+    fn is_expired(&self, unused_since_ms: Option<i64>, committed: &Committed, now: Now) -> bool {
+        let Some(unused_since_ms) = unused_since_ms else {
             return false;
         };
         match committed.expire_timestamp_ms {

@@ -10,6 +10,7 @@ use crate::command::{
     CommitOffsets, CommitPartition, CommitTopic, DeleteOffsets, FetchOffsets, FetchTopic, FetchedOffset,
     FetchedTopic, Reply, TopicErrors,
 };
+use crate::consumer::ConsumerGroup;
 use crate::machine::{Now, Outcome, Then, Token};
 use crate::records::{OffsetCommitKey, OffsetCommitValue, Record};
 use crate::shard::GroupShard;
@@ -19,17 +20,7 @@ pub(crate) use store::OffsetStore;
 
 impl GroupShard {
     pub(crate) fn commit_offsets(&mut self, request: CommitOffsets, token: Token, now: Now) -> Outcome<Self> {
-        let mut accepted = Ok(());
-        let group = self.with_group(&request.group_id, now, |turn| {
-            accepted = turn.accept_commit(&request)
-        });
-        if group.is_none() && request.generation_id >= 0 {
-            accepted = match request.knows_group_id_not_found {
-                true => Err(ErrorCode::GroupIdNotFound),
-                false => Err(ErrorCode::IllegalGeneration),
-            };
-        }
-        if let Err(error) = accepted {
+        if let Err(error) = self.accept_commit(&request, now) {
             return Outcome::reply(token, Reply::Failed(error));
         }
         let mut records = Vec::new();
@@ -49,6 +40,41 @@ impl GroupShard {
             });
         }
         Outcome::write(records, token, Reply::Offsets(results))
+    }
+
+    /// Whether the group takes commits of whoever this is.
+    fn accept_commit(&mut self, request: &CommitOffsets, now: Now) -> Result<(), ErrorCode> {
+        if let Some(group) = self.consumer.groups.get(request.group_id.as_str()) {
+            return self.accept_commit_of_consumer(group, request);
+        }
+        let mut accepted = Ok(());
+        let group = self.with_group(&request.group_id, now, |turn| {
+            accepted = turn.accept_commit(request)
+        });
+        match group {
+            None if request.generation_id >= 0 && request.knows_group_id_not_found => {
+                Err(ErrorCode::GroupIdNotFound)
+            }
+            None if request.generation_id >= 0 => Err(ErrorCode::IllegalGeneration),
+            _ => accepted,
+        }
+    }
+
+    /// One partition that the member may not commit any more fails the whole request.
+    fn accept_commit_of_consumer(
+        &self,
+        group: &ConsumerGroup,
+        request: &CommitOffsets,
+    ) -> Result<(), ErrorCode> {
+        let check = group.check_commit(request)?;
+        for topic in &request.topics {
+            let by_name = || self.consumer.topics.by_name(&topic.name).map(|topic| topic.id);
+            let topic_id = Some(topic.topic_id).filter(|id| !id.is_nil()).or_else(by_name);
+            for partition in &topic.partitions {
+                check.check(topic_id.unwrap_or_default(), partition.partition)?;
+            }
+        }
+        Ok(())
     }
 
     fn commit_record(
@@ -82,7 +108,16 @@ impl GroupShard {
     }
 
     /// An unknown group has committed nothing, which is no error.
-    pub(crate) fn fetch_offsets(&self, request: FetchOffsets) -> Vec<FetchedTopic> {
+    pub(crate) fn fetch_offsets(&self, request: FetchOffsets) -> Reply {
+        if let Some(group) = self.consumer.groups.get(request.group_id.as_str())
+            && let Err(error) = group.check_fetch(request.member_id.as_deref(), request.member_epoch)
+        {
+            return Reply::Failed(error);
+        }
+        Reply::FetchedOffsets(self.fetched_offsets(request))
+    }
+
+    fn fetched_offsets(&self, request: FetchOffsets) -> Vec<FetchedTopic> {
         let group = request.group_id.as_str();
         let is_unstable = |topic: &str, partition: i32| {
             request.require_stable && self.offsets.is_unstable(group, topic, partition)
@@ -91,7 +126,7 @@ impl GroupShard {
             let committed = self
                 .offsets
                 .get(group, topic, partition)
-                .filter(|_| self.groups.contains_key(group));
+                .filter(|_| self.has_group(group));
             match committed {
                 _ if is_unstable(topic, partition) => no_offset(partition, ErrorCode::UnstableOffsetCommit),
                 Some(committed) if is_of_topic(committed, topic_id) => fetched(partition, committed),
@@ -118,7 +153,7 @@ impl GroupShard {
         group: &str,
         fetch: impl Fn(&str, Uuid, i32) -> FetchedOffset,
     ) -> Vec<FetchedTopic> {
-        if !self.groups.contains_key(group) {
+        if !self.has_group(group) {
             return Vec::new();
         }
         let topics = self.offsets.of_group(group).into_iter().flatten();
@@ -136,17 +171,23 @@ impl GroupShard {
     /// Offsets of a topic that a member reads cannot be deleted; those of another kind of group only when it has no members.
     pub(crate) fn delete_offsets(&self, request: DeleteOffsets, token: Token) -> Outcome<Self> {
         let fail = |error| Outcome::reply(token, Reply::Failed(error));
-        let Some(group) = self.groups.get(request.group_id.as_str()) else {
+        if !self.has_group(&request.group_id) {
             return fail(ErrorCode::GroupIdNotFound);
-        };
-        if !group.is_in(State::Empty) && !group.uses_consumer_protocol() {
+        }
+        let classic = self.groups.get(request.group_id.as_str());
+        if classic.is_some_and(|group| !group.is_in(State::Empty) && !group.uses_consumer_protocol()) {
             return fail(ErrorCode::NonEmptyGroup);
         }
+        let is_subscribed = |topic: &str| {
+            let consumer = self.consumer.groups.get(request.group_id.as_str());
+            classic.is_some_and(|group| group.is_subscribed_to(topic))
+                || consumer.is_some_and(|group| group.is_subscribed_to(topic))
+        };
         let id = request.group_id.as_str();
         let mut records = Vec::new();
         let mut results = Vec::with_capacity(request.topics.len());
         for (topic, partitions) in request.topics {
-            let error = match group.is_subscribed_to(&topic) {
+            let error = match is_subscribed(&topic) {
                 true => ErrorCode::GroupSubscribedToTopic,
                 false => ErrorCode::None,
             };
@@ -185,7 +226,7 @@ impl GroupShard {
         let Some(value) = value else {
             return self.offsets.remove(&key);
         };
-        if !self.groups.contains_key(key.group.as_str()) {
+        if !self.has_group(&key.group) {
             let id: std::sync::Arc<str> = key.group.as_str().into();
             self.groups.insert(id.clone(), ClassicGroup::new(id, now.wall_ms));
         }

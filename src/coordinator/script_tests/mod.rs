@@ -6,6 +6,7 @@
 //! believed.
 
 mod args;
+mod consumer;
 mod print;
 mod random;
 mod world;
@@ -38,6 +39,26 @@ fn administration() {
 #[test]
 fn failed_appends_and_restarts() {
     run("log.txt");
+}
+
+#[test]
+fn consumer_groups() {
+    run("consumer.txt");
+}
+
+#[test]
+fn consumer_groups_static_members() {
+    run("consumer_static.txt");
+}
+
+#[test]
+fn consumer_groups_subscriptions() {
+    run("consumer_topics.txt");
+}
+
+#[test]
+fn consumer_groups_log() {
+    run("consumer_log.txt");
 }
 
 fn run(file: &str) {

@@ -1,5 +1,7 @@
 //! Answers, records and states in one line each. Member ids are shortened: `a-00000000-0000-0000-0000-000000000001` is `a#1`.
 
+pub mod consumer;
+
 use ottla_base::ErrorCode;
 
 use crate::GroupShard;
@@ -59,6 +61,8 @@ pub fn reply(reply: &Reply) -> String {
             };
             format!("{}-{}", topic.name, join(&topic.partitions, partition))
         }),
+        Reply::ConsumerHeartbeat(answer) => consumer::answer(answer),
+        Reply::DescribedConsumerGroups(groups) => join(groups, consumer::described),
         Reply::Done => "done".to_owned(),
         Reply::Failed(error) => format!("failed {error}"),
     }
@@ -157,7 +161,7 @@ pub fn record(record: &Record) -> String {
                 },
             )
         }
-        other => format!("{other:?}"),
+        other => consumer::record(other),
     }
 }
 

@@ -8,9 +8,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use ottla_base::{ErrorCode, Uuid};
 
 use super::args::Args;
-use super::print;
+use super::{consumer, print};
 use crate::command::*;
 use crate::config::GroupConfig;
+use crate::consumer::topics::Topics;
 use crate::records::{Encoded, Record};
 use crate::{GroupShard, Machine, Now, Outcome, Then, Token};
 
@@ -20,7 +21,8 @@ pub struct World {
     now: Now,
     /// Offset, producer and record; a marker of a transaction is not a record.
     log: Vec<Logged>,
-    clients: BTreeMap<String, Client>,
+    pub(super) clients: BTreeMap<String, Client>,
+    pub(super) topics: Arc<Topics>,
     waiting: BTreeMap<Token, String>,
     tokens: u64,
     fresh_ids: u128,
@@ -38,9 +40,9 @@ enum Logged {
 }
 
 #[derive(Default, Clone)]
-struct Client {
-    member_id: String,
-    generation: i32,
+pub(super) struct Client {
+    pub member_id: String,
+    pub generation: i32,
 }
 
 enum Append {
@@ -62,6 +64,7 @@ impl World {
             },
             log: Vec::new(),
             clients: BTreeMap::new(),
+            topics: Arc::default(),
             waiting: BTreeMap::new(),
             tokens: 0,
             fresh_ids: 0,
@@ -83,6 +86,10 @@ impl World {
             }
             "append" => self.append = append_mode(args.name()),
             "release" => self.release(),
+            "group" => self.happened.push(print::consumer::state(
+                &self.shard,
+                args.get("group").unwrap_or("g"),
+            )),
             "state" => self
                 .happened
                 .push(print::state(&self.shard, args.get("group").unwrap_or("g"))),
@@ -117,6 +124,7 @@ impl World {
         self.config.offset_metadata_max_chars =
             args.number("metadata", self.config.offset_metadata_max_chars);
         self.config.offsets_retention_ms = args.number("retention", self.config.offsets_retention_ms);
+        self.config.consumer = Arc::new(consumer::config(&self.config.consumer, args));
         self.shard.config = Arc::new(self.config.clone());
     }
 
@@ -166,6 +174,8 @@ impl World {
                     topics.collect()
                 }),
                 require_stable: args.names.contains(&"stable"),
+                member_id: args.get("member").map(str::to_owned),
+                member_epoch: args.number("epoch", -1),
             }),
             "delete-offsets" => Command::DeleteOffsets(DeleteOffsets {
                 group_id,
@@ -177,7 +187,7 @@ impl World {
             }),
             "topic-deleted" => Command::TopicsDeleted(vec![(topic_id(args), args.name().to_owned())]),
             "expire" => Command::ExpireOffsets,
-            verb => panic!("no such command: {verb}"),
+            _ => self.consumer_command(args),
         }
     }
 
@@ -392,6 +402,7 @@ impl World {
         self.held.clear();
         self.waiting.clear();
         self.shard = GroupShard::new(Arc::new(self.config.clone()));
+        self.shard.consumer.topics = self.topics.clone();
         for (offset, logged) in self.log.iter().enumerate() {
             match logged {
                 Logged::Record(producer_id, encoded) => {
@@ -417,6 +428,9 @@ impl World {
     }
 
     fn learn(&mut self, name: &str, reply: &Reply) {
+        if let Reply::ConsumerHeartbeat(answer) = reply {
+            self.learn_epoch(name, answer);
+        }
         if let Reply::Joined(joined) = reply {
             let client = self.clients.entry(name.to_owned()).or_default();
             if joined.error == ErrorCode::None {

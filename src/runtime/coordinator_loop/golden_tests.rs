@@ -106,6 +106,8 @@ impl Loaded {
             group_id: group.to_owned(),
             topics: None,
             require_stable: true,
+            member_id: None,
+            member_epoch: -1,
         };
         let Reply::FetchedOffsets(topics) = self.ask(Command::FetchOffsets(fetch)) else {
             panic!("no offsets")

@@ -156,6 +156,8 @@ fn fetch(group: &str) -> Command {
         group_id: group.to_owned(),
         topics: None,
         require_stable: false,
+        member_id: None,
+        member_epoch: -1,
     })
 }
 

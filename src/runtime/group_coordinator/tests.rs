@@ -102,6 +102,8 @@ impl Fixture {
                 group_id: group.to_owned(),
                 topics: None,
                 require_stable: false,
+                member_id: None,
+                member_epoch: -1,
             };
             match self.groups.submit(group, Command::FetchOffsets(fetch)).await {
                 Reply::Failed(ErrorCode::CoordinatorLoadInProgress) => tokio::task::yield_now().await,
