@@ -60,9 +60,18 @@ impl Node {
 
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
+        self.address_of("PLAINTEXT")
+    }
+
+    /// Where controllers are asked.
+    pub fn controller_address(&self) -> SocketAddr {
+        self.address_of("CONTROLLER")
+    }
+
+    fn address_of(&self, listener: &str) -> SocketAddr {
         let bound = self.broker.as_ref().expect("the node runs").bound();
-        let plaintext = bound.into_iter().find(|(name, _)| name == "PLAINTEXT");
-        plaintext.expect("the listener is bound").1
+        let found = bound.into_iter().find(|(name, _)| name == listener);
+        found.expect("the listener is bound").1
     }
 
     pub fn client(&self) -> Client {

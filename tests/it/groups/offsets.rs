@@ -167,10 +167,21 @@ fn what_cannot_be_committed() {
         code(ErrorCode::OffsetMetadataTooLarge)
     );
     for (version, error) in [(9, ErrorCode::GroupIdNotFound), (8, ErrorCode::IllegalGeneration)] {
-        let stray = commit_request("nobody", "t", 0, 1).with_generation_id_or_member_epoch(4);
+        let mut stray = commit_request("nobody", "t", 0, 1).with_generation_id_or_member_epoch(4);
+        let beyond = commit_request("nobody", "t", 7, 1);
+        stray.topics[0]
+            .partitions
+            .extend(beyond.topics[0].partitions.iter().cloned());
+        let response = client.call(version, &stray);
+        let codes: Vec<i16> = response.topics[0]
+            .partitions
+            .iter()
+            .map(|p| p.error_code)
+            .collect();
         assert_eq!(
-            client.call(version, &stray).topics[0].partitions[0].error_code,
-            code(error)
+            codes,
+            [code(error), code(ErrorCode::UnknownTopicOrPartition)],
+            "what is not there is told so, also where the group refuses all of it"
         );
     }
 }
