@@ -114,7 +114,7 @@ def there_and_back(ctx, kill):
     expect_eq(kinds, {"group", "share"} | (set() if kill else {"acl", "quota", "scram"}), "what Apache Kafka alone knows")
     other = ctx.suite.kind
     for turn in range(2):
-        swap.change(other, kill, NO_AUTHORIZER)
+        swap.change(other, kill, None if ctx.peer else NO_AUTHORIZER)
         swap.still_there()
         swap.write("more", turn * 2)
         swap.remember()
