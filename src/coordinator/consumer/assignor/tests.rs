@@ -1,3 +1,5 @@
+//! What the assignors promise: every partition once, nothing moved without need, racks respected.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_base::Uuid;
