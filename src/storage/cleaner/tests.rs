@@ -3,6 +3,7 @@
 
 mod model;
 mod rules;
+mod speed;
 mod swap;
 
 use std::collections::BTreeMap;
