@@ -223,7 +223,7 @@ fn groups_with_members_are_stable_and_others_empty() {
         ("classic-empty", "classic", "Empty"),
         ("classic-live", "classic", "Stable"),
         ("consumer-empty", "consumer", "Empty"),
-        ("consumer-live", "consumer", "Empty"),
+        ("consumer-live", "consumer", "Stable"),
         ("sharing", "share", "Empty"),
         ("simple", "classic", "Empty"),
         ("static", "classic", "Stable"),
@@ -244,9 +244,14 @@ fn groups_with_members_are_stable_and_others_empty() {
 }
 
 #[test]
-fn nobody_touches_the_groups_of_other_protocols() {
+fn groups_of_other_protocols_are_not_joined_and_go_only_when_empty() {
     let mut loaded = Loaded::new();
-    for group_id in ["consumer-live", "consumer-empty", "sharing"] {
+    let groups = [
+        ("consumer-live", ErrorCode::NonEmptyGroup),
+        ("consumer-empty", ErrorCode::None),
+        ("sharing", ErrorCode::NonEmptyGroup),
+    ];
+    for (group_id, deletion) in groups {
         let join = JoinGroup {
             group_id: group_id.to_owned(),
             member_id: String::new(),
@@ -272,7 +277,7 @@ fn nobody_touches_the_groups_of_other_protocols() {
         let deleted = loaded.ask(Command::DeleteGroups(vec![group_id.to_owned()]));
         assert_eq!(
             deleted,
-            Reply::DeletedGroups(vec![(group_id.to_owned(), ErrorCode::NonEmptyGroup)])
+            Reply::DeletedGroups(vec![(group_id.to_owned(), deletion)])
         );
     }
 }

@@ -3,7 +3,6 @@
 
 mod model;
 mod rules;
-mod speed;
 mod swap;
 
 use std::collections::BTreeMap;
