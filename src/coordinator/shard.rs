@@ -223,7 +223,7 @@ impl Machine for GroupShard {
                 Outcome::reply(token, Reply::DescribedConsumerGroups(self.consumer.describe(ids)))
             }
             Command::SetTopics(topics) => {
-                self.consumer.topics = topics;
+                self.set_topics(topics, now);
                 Outcome::reply(token, Reply::Done)
             }
             Command::SetGroupConfig(group, config) => {

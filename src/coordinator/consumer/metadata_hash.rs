@@ -55,3 +55,13 @@ fn put_count(bytes: &mut Vec<u8>, count: usize) {
     let count = i32::try_from(count).unwrap_or(i32::MAX);
     bytes.extend_from_slice(&count.to_le_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_that_are_not_there_do_not_count() {
+        assert_eq!(of_topics(["t"], &Topics::default()), 0);
+    }
+}

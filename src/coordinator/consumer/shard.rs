@@ -26,6 +26,9 @@ use crate::timers::Timers;
 /// How long a timer waits for records of its group that are on their way.
 const TIMER_RETRY_MS: i64 = 100;
 
+/// The version of the topics before anybody has named any.
+const NO_TOPICS_VERSION: i64 = 0;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum TimerKey {
     /// Of a group and a member.
@@ -385,8 +388,21 @@ impl GroupShard {
         Some(self.write_consumer_group(id, records, None))
     }
 
-    /// Sessions begin anew, and so does the time that members have to give up partitions.
+    /// Topics have changed. With the first ones, members can be served, and so their sessions begin.
+    pub(crate) fn set_topics(&mut self, topics: Arc<Topics>, now: Now) {
+        let is_first = self.consumer.topics.version() == NO_TOPICS_VERSION;
+        self.consumer.topics = topics;
+        if is_first {
+            self.load_consumer_groups(now);
+        }
+    }
+
+    /// Sessions begin anew, and so does the time that members have to give up partitions. As long as nobody has said what
+    /// topics there are, members cannot be heard here, and nobody is removed for being silent.
     pub(crate) fn load_consumer_groups(&mut self, now: Now) {
+        if self.consumer.topics.version() == NO_TOPICS_VERSION {
+            return;
+        }
         let mut timers = Vec::new();
         for (id, group) in &self.consumer.groups {
             let timeout_ms = self.consumer_config(id).session_timeout_ms;
