@@ -58,7 +58,21 @@ fn put_count(bytes: &mut Vec<u8>, count: usize) {
 
 #[cfg(test)]
 mod tests {
+    use ottla_base::Uuid;
+
     use super::*;
+
+    /// As Kafka 4.3.1 wrote it for the group `consumer-live` of the golden log.
+    #[test]
+    fn the_hash_is_that_of_kafka() {
+        let topic = Topic {
+            id: Uuid::from_u128(0x318d_db44_c506_46ff_984c_47af_d77a_26a9),
+            name: "numbers".to_owned(),
+            partition_racks: vec![Vec::new(); 2],
+        };
+        let hash = of_topics(["numbers", "gone"], &Topics::new(1, [topic]));
+        assert_eq!(hash.cast_unsigned(), 0x9843_259a_ab20_b183);
+    }
 
     #[test]
     fn topics_that_are_not_there_do_not_count() {
