@@ -1,4 +1,4 @@
-//! What the assignors promise: every partition once, nothing moved without need, racks respected.
+//! What the assignors promise: every partition once, evenly, and nothing moved without need.
 
 use std::collections::{BTreeMap, BTreeSet};
 
