@@ -171,6 +171,10 @@ impl Active {
                 Err(_) => None,
             };
             match self.round(first, commands, &mut publishing) {
+                Ok(None) if publishing.has_died() => {
+                    error!("the thread that publishes metadata died: the controller stops");
+                    return self.close(publishing, None);
+                }
                 Ok(None) => {}
                 Ok(Some(stopped)) => return self.close(publishing, Some(stopped)),
                 Err(error) => {

@@ -60,10 +60,14 @@ impl Publishing {
     pub(super) fn publish(&mut self, news: News, replies: Replies, now_ms: i64) {
         let pending = Arc::new(Mutex::new(replies));
         self.waiting.push_back((now_ms, Arc::clone(&pending)));
-        if self.sender.send((news, pending)).is_err() {
-            error!("the thread that publishes metadata is gone: the node no longer hears of changes");
-        }
+        // A thread that is gone is noticed by whoever asks [`Self::has_died`].
+        let _ = self.sender.send((news, pending));
         self.answer_late(now_ms);
+    }
+
+    /// Whether the thread has died of a fault in a room: from then on the node would serve a cluster that is no more.
+    pub(super) fn has_died(&self) -> bool {
+        self.thread.is_finished()
     }
 
     /// Answers those who have waited long enough.
@@ -128,5 +132,23 @@ mod tests {
         assert_eq!(answered.recv(), Ok(3));
         publishing.finish();
         assert!(answered.try_recv().is_err(), "nobody is answered twice");
+    }
+
+    #[test]
+    fn a_room_that_panics_is_noticed() {
+        let faulty = |_: &Arc<Image>, _: &Delta| panic!("a fault in a room");
+        let mut publishing = Publishing::start(Publisher::default().then(faulty)).unwrap();
+        assert!(!publishing.has_died());
+        let (answers, answered) = channel();
+        publishing.publish(news(), reply_to(&answers, 1), 0);
+        while !publishing.has_died() {
+            std::thread::yield_now();
+        }
+        publishing.finish();
+        drop(answers);
+        assert!(
+            answered.recv().is_err(),
+            "what no room has heard of is not confirmed"
+        );
     }
 }

@@ -59,6 +59,10 @@ pub(super) fn load<M: Machine>(
     let end = journal.end_offset();
     while offset < end {
         let bytes = journal.read(offset, options.load_buffer_bytes)?;
+        if bytes.is_empty() {
+            // The last records before the end were compacted away, or lost with the disk that held them.
+            break;
+        }
         let next = loader.replay(bytes, offset)?;
         if next <= offset {
             return Err(LoadError::Short(offset));
@@ -151,4 +155,64 @@ fn take_batch(bytes: &mut Bytes, offset: i64) -> Result<Option<Placed>, LoadErro
     let batch = bytes.split_to(size);
     let header = AnyBatch::parse(&batch).map_err(|error| LoadError::Batch { offset, error })?;
     Ok(Some(Placed { header, bytes: batch }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use ottla_base::{ErrorCode, ManualClock};
+    use ottla_coordinator::{GroupConfig, GroupShard};
+    use ottla_storage::batch::{Codec, ValidBatch};
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    /// What a crash right behind a roll leaves when all before it is compacted away: an end, and no record that leads to it.
+    struct NothingBeforeTheEnd;
+
+    impl Journal for NothingBeforeTheEnd {
+        type Watch = ();
+
+        fn append(&self, _: ValidBatch) -> Result<i64, ErrorCode> {
+            Err(ErrorCode::NotLeaderOrFollower)
+        }
+
+        fn committed_end(&self) -> Result<i64, ErrorCode> {
+            Ok(self.end_offset())
+        }
+
+        fn batch_bytes_max(&self) -> usize {
+            1000
+        }
+
+        fn watch(&self, _: &Arc<Notify>) {}
+
+        fn start_offset(&self) -> i64 {
+            0
+        }
+
+        fn end_offset(&self) -> i64 {
+            10
+        }
+
+        fn read(&self, _: i64, _: usize) -> Result<Bytes, JournalError> {
+            Ok(Bytes::new())
+        }
+    }
+
+    #[test]
+    fn a_log_whose_last_records_are_gone_is_loaded() {
+        let options = LoopOptions {
+            name: "test".into(),
+            clock: Arc::new(ManualClock::at(1_000)),
+            codec: Codec::None,
+            commit_timeout: Duration::from_secs(5),
+            load_buffer_bytes: 1 << 20,
+        };
+        let machine = GroupShard::new(Arc::new(GroupConfig::default()));
+        let (_, summary) = load(machine, &NothingBeforeTheEnd, &options).unwrap();
+        assert_eq!(summary.records, 0);
+    }
 }
