@@ -12,6 +12,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ottla_base::config::{BrokerConfig, Effective, Listener, Settings};
@@ -40,6 +41,9 @@ use crate::runtime::producer_ids::ProducerIds;
 use crate::runtime::publish::Publisher;
 use crate::runtime::{GroupCoordinator, GroupOptions};
 use crate::wire::service::Service;
+
+/// For how long a stop waits until the controller has found other leaders: Kafka's limit.
+const CONTROLLED_SHUTDOWN_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// Why a node does not start. The text names what to look at.
 #[derive(Debug, Error)]
@@ -166,8 +170,10 @@ impl Broker {
     /// Stops the node cleanly: clients are told, everything is flushed, the markers of a clean stop are written.
     pub async fn close(self) {
         self.heartbeats.abort();
-        if let Err(problem) = self.lifecycle.controlled_shutdown().await {
-            error!(%problem, "no controlled shutdown");
+        match tokio::time::timeout(CONTROLLED_SHUTDOWN_MAX, self.lifecycle.controlled_shutdown()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => error!(%problem, "no controlled shutdown"),
+            Err(_) => error!("no controlled shutdown: the controller does not answer"),
         }
         self.server.shutdown().await;
         if let Some(log_cleaner) = self.log_cleaner {

@@ -153,9 +153,10 @@ impl<M: Machine> ShardHandle<M> {
         }
     }
 
-    /// Hands over a command whose answer nobody waits for.
+    /// Hands over a command whose answer nobody waits for. While the partition loads it waits for the end of that: what it
+    /// tells of (a topic that is gone) may concern what is being loaded.
     pub fn notify(&self, command: M::Command) {
-        if self.phase.get() == ACTIVE {
+        if self.phase.get() != CLOSED {
             // A task that is gone has unloaded: there is nothing left to be told.
             let _ = self.commands.send(Queued { command, reply: None });
         }

@@ -353,6 +353,36 @@ async fn while_it_loads_it_says_so() {
     assert_eq!(offset_in(&shard.submit(fetch("g")).await), Some(1));
 }
 
+#[tokio::test]
+async fn news_that_come_while_it_loads_are_not_lost() {
+    let log = MemoryLog::default();
+    assert!(is_committed(&loaded(&log).await.submit(commit("g", 1, "")).await));
+    log.set(|inner| inner.reads_are_held = true);
+    let shard = open(&log);
+    shard.notify(Command::TopicsDeleted(vec![(Uuid::nil(), "t".to_owned())]));
+    log.set(|inner| inner.reads_are_held = false);
+    while shard.is_loading() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(offset_in(&shard.submit(fetch("g")).await), None);
+}
+
+#[tokio::test]
+async fn a_partition_that_loads_slowly_delays_no_other() {
+    let slow = MemoryLog::default();
+    assert!(is_committed(
+        &loaded(&slow).await.submit(commit("g", 1, "")).await
+    ));
+    slow.set(|inner| inner.reads_are_held = true);
+    let loading = open(&slow);
+    let other = loaded(&MemoryLog::default()).await;
+    for i in 0..1000 {
+        assert!(is_committed(&other.submit(commit("h", i, "")).await));
+    }
+    assert!(loading.is_loading(), "the test has shown nothing");
+    slow.set(|inner| inner.reads_are_held = false);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_damaged_log_is_not_served() {
     let log = MemoryLog::default();

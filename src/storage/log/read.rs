@@ -84,13 +84,8 @@ impl Log {
         bound: ReadBound,
         min_one_batch: bool,
     ) -> Result<ReadResult, ReadError> {
-        match self.try_read(offset, max_bytes, bound, min_one_batch) {
-            // The segment went away between the look at the list and the opening of the file: look again, once.
-            Err(ReadError::Storage(error)) if error.is_not_found() => {
-                self.try_read(offset, max_bytes, bound, min_one_batch)
-            }
-            other => other,
-        }
+        let is_gone = |error: &ReadError| matches!(error, ReadError::Storage(error) if error.is_not_found());
+        look_twice(|| self.try_read(offset, max_bytes, bound, min_one_batch), is_gone)
     }
 
     fn try_read(
@@ -122,7 +117,11 @@ impl Log {
             });
         }
         let segments = self.segments.load_full();
-        let Some(found) = locate(&segments, offset, bound_offset, &end, &gaps)? else {
+        let found = locate(&segments, offset, bound_offset, &end, &gaps)?;
+        // Retention may have overtaken the first look: then what was found is not what was asked for. It raises the start
+        // before it takes segments away, so a second look tells.
+        self.check_range(offset, &end)?;
+        let Some(found) = found else {
             return Ok(result);
         };
         let first_bytes = found.first.batch.size_bytes();
@@ -177,6 +176,17 @@ impl Log {
         let segments = self.segments.load_full();
         let index = index_of(&segments, from);
         aborted(&segments, index, from, upper)
+    }
+}
+
+/// A segment may go away between the look at the list and the opening of its file: the second look sees another list.
+pub(super) fn look_twice<T, E>(
+    look: impl Fn() -> Result<T, E>,
+    is_gone: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    match look() {
+        Err(error) if is_gone(&error) => look(),
+        other => other,
     }
 }
 

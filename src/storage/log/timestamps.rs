@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ottla_base::limits::DECOMPRESSED_BATCH_BYTES_MAX;
 
 use super::Log;
+use super::read::look_twice;
 use crate::batch;
 use crate::error::{Result, StorageError};
 use crate::segment::Segment;
@@ -25,6 +26,15 @@ pub struct FoundTimestamp {
 impl Log {
     /// The first record that is not older than `timestamp`.
     pub fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<FoundTimestamp>> {
+        look_twice(|| self.find_timestamp(timestamp), StorageError::is_not_found)
+    }
+
+    /// The first record with the largest timestamp of the log.
+    pub fn max_timestamp_offset(&self) -> Result<Option<FoundTimestamp>> {
+        look_twice(|| self.find_max_timestamp(), StorageError::is_not_found)
+    }
+
+    fn find_timestamp(&self, timestamp: i64) -> Result<Option<FoundTimestamp>> {
         let log_start = self.log_start_offset();
         for segment in self.segments.load_full().iter() {
             if segment.newest_ms()? < timestamp {
@@ -38,8 +48,7 @@ impl Log {
         Ok(None)
     }
 
-    /// The first record with the largest timestamp of the log.
-    pub fn max_timestamp_offset(&self) -> Result<Option<FoundTimestamp>> {
+    fn find_max_timestamp(&self) -> Result<Option<FoundTimestamp>> {
         let mut newest: Option<(i64, Arc<Segment>)> = None;
         for segment in self.segments.load_full().iter() {
             let timestamp = segment.largest_timestamp()?.timestamp;
