@@ -1,8 +1,9 @@
-//! What both ways of altering configurations share: the checks that the asked broker makes by itself before anything goes to
-//! the controller, and the putting together of the answer.
+//! What both ways of altering configurations share: the checks that the asked broker makes by itself, the controller's
+//! answers for what is left, and the fate of each resource put together from the two.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use kafka_protocol::protocol::StrBytes;
 use ottla_base::ErrorCode;
 use ottla_base::config::alter::{Change, Op, apply, validate_broker, validate_broker_op};
 use ottla_base::config::{ConfigError, Scope};
@@ -11,7 +12,7 @@ use ottla_metadata::controller::Problem;
 use ottla_metadata::image::{ConfigKind, ConfigResource};
 
 use super::{BROKER_LOGGER, effective, loggers, own};
-use crate::api::Ctx;
+use crate::api::{Ctx, Reply};
 
 /// One resource of a request, whichever of the two requests it was.
 pub(super) struct Asked {
@@ -30,15 +31,56 @@ pub(super) struct AskedKey {
 /// How one resource fared.
 pub(super) type Fate = Result<(), ConfigError>;
 
-/// Resources that are left for the controller, by their place in the request, and the fate of the others.
-pub(super) struct Sorted {
-    pub fates: Vec<Option<Fate>>,
-    pub for_controller: Vec<(usize, ConfigResource, Vec<Change>)>,
+/// A request, whichever of the two it was.
+pub(super) struct Alteration {
+    pub asked: Vec<Asked>,
+    pub validate_only: bool,
+    /// The keys are all that the resources will have, and loggers are refused: the older request knows none.
+    pub replaces_all: bool,
 }
 
-/// Checks every resource on the broker's side. With `replaces_all` the keys are all that the resource will have, and
-/// loggers are refused, as the older request knows none.
-pub(super) fn sort(ctx: &Ctx, asked: Vec<Asked>, validate_only: bool, replaces_all: bool) -> Sorted {
+/// Carries out what can be, and answers with one fate for each resource, in their order.
+pub(super) fn carry_out<R: Send + 'static>(
+    ctx: &Ctx,
+    alteration: Alteration,
+    response: impl FnOnce(Vec<Fate>) -> R + Send + 'static,
+) -> Reply<R> {
+    let (validate_only, replaces_all) = (alteration.validate_only, alteration.replaces_all);
+    let mut sorted = sort(ctx, alteration);
+    if sorted.for_controller.is_empty() {
+        return Reply::Now(response(merge(&mut sorted, Ok(Vec::new()))));
+    }
+    let ctx = ctx.clone();
+    Reply::later(async move {
+        let answers = match replaces_all {
+            true => replace(&ctx, &sorted, validate_only).await,
+            false => change_some(&ctx, &sorted, validate_only).await,
+        };
+        response(merge(&mut sorted, answers))
+    })
+}
+
+/// A fate as both answers have it.
+pub(super) fn told(fate: Fate) -> (i16, Option<StrBytes>) {
+    match fate {
+        Ok(()) => (0, None),
+        Err(error) => (error.code.code(), Some(StrBytes::from_string(error.message))),
+    }
+}
+
+/// Resources that are left for the controller, by their place in the request, and the fate of the others.
+struct Sorted {
+    fates: Vec<Option<Fate>>,
+    for_controller: Vec<(usize, ConfigResource, Vec<Change>)>,
+}
+
+/// Checks every resource on the broker's side.
+fn sort(ctx: &Ctx, alteration: Alteration) -> Sorted {
+    let Alteration {
+        asked,
+        validate_only,
+        replaces_all,
+    } = alteration;
     let image = ctx.image();
     let twice = named_twice(&asked);
     let mut sorted = Sorted {
@@ -64,8 +106,36 @@ pub(super) fn sort(ctx: &Ctx, asked: Vec<Asked>, validate_only: bool, replaces_a
     sorted
 }
 
+type Answers = Result<Vec<Result<(), Problem>>, ErrorCode>;
+
+async fn replace(ctx: &Ctx, sorted: &Sorted, validate_only: bool) -> Answers {
+    let value = |change: &Change| Some((change.key.clone(), change.value.clone()?));
+    let all = |changes: &[Change]| changes.iter().filter_map(value).collect::<BTreeMap<_, _>>();
+    let resources: Vec<_> = sorted
+        .for_controller
+        .iter()
+        .map(|(_, name, changes)| (name.clone(), all(changes)))
+        .collect();
+    let controller = &ctx.node.controller;
+    let written = controller
+        .write(move |controller, image, _| controller.alter_configs(image, &resources, validate_only));
+    Ok(written.await?.into_iter().map(|(_, answer)| answer).collect())
+}
+
+async fn change_some(ctx: &Ctx, sorted: &Sorted, validate_only: bool) -> Answers {
+    let resources: Vec<_> = sorted
+        .for_controller
+        .iter()
+        .map(|(_, name, changes)| (name.clone(), changes.clone()))
+        .collect();
+    let written = ctx.node.controller.write(move |controller, image, _| {
+        controller.incremental_alter_configs(image, &resources, validate_only)
+    });
+    Ok(written.await?.into_iter().map(|(_, answer)| answer).collect())
+}
+
 /// Fills in what the controller said, in the order in which it was asked.
-pub(super) fn merge(sorted: &mut Sorted, answered: Result<Vec<Result<(), Problem>>, ErrorCode>) -> Vec<Fate> {
+fn merge(sorted: &mut Sorted, answered: Answers) -> Vec<Fate> {
     let places = sorted.for_controller.iter().map(|(index, ..)| *index);
     match answered {
         Ok(answers) => {
