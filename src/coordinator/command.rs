@@ -32,6 +32,8 @@ pub enum Command {
     DescribeConsumerGroups(Vec<String>),
     /// Topics have changed: what consumer groups know of them from now on.
     SetTopics(Arc<Topics>),
+    /// The broker's settings of consumer groups have changed. They hold for groups that have none of their own.
+    SetConsumerConfig(Arc<ConsumerGroupConfig>),
     /// The settings of one consumer group; without any, the broker's count.
     SetGroupConfig(String, Option<ConsumerGroupConfig>),
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::consumer::Assignor;
+
 /// Defaults are Kafka's.
 #[derive(Clone, Debug)]
 pub struct GroupConfig {
@@ -32,6 +34,8 @@ pub struct ConsumerGroupConfig {
     pub heartbeat_interval_ms: i32,
     /// `group.consumer.assignment.interval.ms`
     pub assignment_interval_ms: i32,
+    /// The first of `group.consumer.assignors`, which groups cannot set: for members that do not ask for one.
+    pub default_assignor: Assignor,
     /// `group.consumer.regex.refresh.interval.ms`, which groups cannot set.
     pub regex_refresh_interval_ms: i32,
     /// `group.consumer.max.size`, which groups cannot set.
@@ -44,6 +48,7 @@ impl Default for ConsumerGroupConfig {
             session_timeout_ms: 45_000,
             heartbeat_interval_ms: 5_000,
             assignment_interval_ms: 1_000,
+            default_assignor: Assignor::Uniform,
             regex_refresh_interval_ms: 10 * 60 * 1000,
             max_size: i32::MAX as usize,
         }

@@ -220,10 +220,15 @@ impl Machine for GroupShard {
             Command::ExpireOffsets => self.expire_offsets(token, now),
             Command::ConsumerHeartbeat(request) => self.consumer_heartbeat(request, token, now),
             Command::DescribeConsumerGroups(ids) => {
-                Outcome::reply(token, Reply::DescribedConsumerGroups(self.consumer.describe(ids)))
+                let described = self.consumer.describe(ids, self.config.consumer.default_assignor);
+                Outcome::reply(token, Reply::DescribedConsumerGroups(described))
             }
             Command::SetTopics(topics) => {
                 self.set_topics(topics, now);
+                Outcome::reply(token, Reply::Done)
+            }
+            Command::SetConsumerConfig(config) => {
+                Arc::make_mut(&mut self.config).consumer = config;
                 Outcome::reply(token, Reply::Done)
             }
             Command::SetGroupConfig(group, config) => {

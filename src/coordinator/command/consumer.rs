@@ -2,6 +2,7 @@
 
 use ottla_base::{ErrorCode, Uuid};
 
+use crate::consumer::Assignor;
 use crate::consumer::assignment::Partitions;
 
 /// What is not there has not changed since the member said it last.
@@ -35,7 +36,7 @@ impl ConsumerHeartbeat {
     }
 
     /// What can be said of a heartbeat without looking at the group.
-    pub fn validate(&self) -> Result<(), ErrorCode> {
+    pub fn validate(&self, assignors: &[Assignor]) -> Result<(), ErrorCode> {
         let is_empty = |text: &Option<String>| text.as_deref() == Some("");
         let is_joining = self.member_epoch == 0;
         let joins_badly = self.rebalance_timeout_ms == -1
@@ -51,9 +52,10 @@ impl ConsumerHeartbeat {
         if is_invalid {
             return Err(ErrorCode::InvalidRequest);
         }
-        match self.server_assignor.as_deref() {
-            None | Some("uniform" | "range") => Ok(()),
-            Some(_) => Err(ErrorCode::UnsupportedAssignor),
+        let is_supported = |name: &str| assignors.iter().any(|assignor| assignor.name() == name);
+        match self.server_assignor.as_deref().is_none_or(is_supported) {
+            true => Ok(()),
+            false => Err(ErrorCode::UnsupportedAssignor),
         }
     }
 }

@@ -21,7 +21,7 @@ impl ConsumerGroup {
         }
     }
 
-    pub fn described(&self, topics: &Topics) -> DescribedConsumerGroup {
+    pub fn described(&self, topics: &Topics, default_assignor: Assignor) -> DescribedConsumerGroup {
         DescribedConsumerGroup {
             group_id: self.id.to_string(),
             error: ErrorCode::None,
@@ -30,7 +30,7 @@ impl ConsumerGroup {
             assignment_epoch: self.assignment_epoch,
             assignor: self
                 .preferred_assignor(None)
-                .unwrap_or(Assignor::DEFAULT.name())
+                .unwrap_or(default_assignor.name())
                 .to_owned(),
             members: self
                 .members()
@@ -62,7 +62,7 @@ fn named(partitions: Partitions, topics: &Topics) -> Vec<DescribedTopic> {
     let topic = |(topic_id, partitions): (ottla_base::Uuid, std::collections::BTreeSet<i32>)| {
         Some(DescribedTopic {
             topic_id,
-            name: topics.by_id(topic_id)?.name.clone(),
+            name: topics.by_id(topic_id)?.name.to_string(),
             partitions: partitions.into_iter().collect(),
         })
     };

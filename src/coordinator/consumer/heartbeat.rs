@@ -236,7 +236,7 @@ impl Turn<'_> {
             return Ok((group.assignment_epoch, self.previous_target(updated)));
         }
         let assignor = match group.preferred_assignor(Some(updated)) {
-            None => Assignor::DEFAULT,
+            None => self.config.default_assignor,
             Some(name) => Assignor::by_name(name).ok_or(ErrorCode::UnknownServerError)?,
         };
         let spec = |member: &Member, target: Partitions| MemberSpec {

@@ -67,7 +67,7 @@ mod tests {
     fn the_hash_is_that_of_kafka() {
         let topic = Topic {
             id: Uuid::from_u128(0x318d_db44_c506_46ff_984c_47af_d77a_26a9),
-            name: "numbers".to_owned(),
+            name: "numbers".into(),
             partition_racks: vec![Vec::new(); 2],
         };
         let hash = of_topics(["numbers", "gone"], &Topics::new(1, [topic]));

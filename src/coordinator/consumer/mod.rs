@@ -26,5 +26,6 @@ mod regex;
 pub(crate) mod shard;
 pub mod topics;
 
+pub use assignor::Assignor;
 pub(crate) use group::ConsumerGroup;
 pub(crate) use shard::ConsumerGroups;

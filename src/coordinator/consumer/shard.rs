@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ottla_base::ErrorCode;
 
 use super::assignment;
+use super::assignor::Assignor;
 use super::group::ConsumerGroup;
 use super::heartbeat::{Beat, Turn};
 use super::leave;
@@ -72,9 +73,9 @@ impl ConsumerGroups {
         };
     }
 
-    pub fn describe(&self, ids: Vec<String>) -> Vec<DescribedConsumerGroup> {
+    pub fn describe(&self, ids: Vec<String>, default_assignor: Assignor) -> Vec<DescribedConsumerGroup> {
         let describe = |id: String| match self.groups.get(id.as_str()) {
-            Some(group) => group.described(&self.topics),
+            Some(group) => group.described(&self.topics, default_assignor),
             None => DescribedConsumerGroup::not_found(id),
         };
         ids.into_iter().map(describe).collect()

@@ -127,7 +127,7 @@ fn topic(index: usize, text: &str) -> Topic {
         .collect();
     Topic {
         id: Uuid::from_u128(id),
-        name: name.to_owned(),
+        name: name.into(),
         partition_racks: vec![racks; partitions.parse().expect("a number")],
     }
 }

@@ -33,14 +33,21 @@ pub enum Assignor {
 }
 
 impl Assignor {
-    /// What serves groups whose members do not ask for an assignor.
-    pub const DEFAULT: Self = Self::Uniform;
-
     pub fn by_name(name: &str) -> Option<Self> {
         match name {
             "uniform" => Some(Self::Uniform),
             "range" => Some(Self::Range),
             _ => None,
+        }
+    }
+
+    /// As `group.consumer.assignors` names it: by its name, or by the class that it is in Kafka.
+    pub fn by_setting(text: &str) -> Option<Self> {
+        match text.strip_prefix("org.apache.kafka.coordinator.group.assignor.") {
+            None => Self::by_name(text),
+            Some("UniformAssignor") => Some(Self::Uniform),
+            Some("RangeAssignor") => Some(Self::Range),
+            Some(_) => None,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::consumer::topics::{Topic, Topics};
 fn topics(partitions: &[usize]) -> Topics {
     let topic = |(index, count): (usize, &usize)| Topic {
         id: Uuid::from_u128(index as u128 + 1),
-        name: format!("t{index}"),
+        name: format!("t{index}").into(),
         partition_racks: vec![Vec::new(); *count],
     };
     Topics::new(1, partitions.iter().enumerate().map(topic))
