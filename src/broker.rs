@@ -30,6 +30,7 @@ use crate::api::data::FetchState;
 use crate::api::dispatch::Dispatch;
 use crate::net::{ConnectionCount, Server};
 use crate::replica::ReplicaManager;
+use crate::replica::verification::NoTransactions;
 use crate::runtime::assign_dirs::AssignDirs;
 use crate::runtime::controller_loop::{self, ControllerHandle, ControllerLoop};
 use crate::runtime::format::BOOTSTRAP_FILE;
@@ -39,7 +40,7 @@ use crate::runtime::log_cleaner::{CleanerSettings, LogCleaner};
 use crate::runtime::metadata_log::store::log_config;
 use crate::runtime::producer_ids::ProducerIds;
 use crate::runtime::publish::Publisher;
-use crate::runtime::{GroupCoordinator, GroupOptions};
+use crate::runtime::{GroupCoordinator, GroupOptions, MarkerWriter};
 use crate::wire::service::Service;
 
 /// For how long a stop waits until the controller has found other leaders: Kafka's limit.
@@ -324,6 +325,12 @@ fn assemble(
         clock.clone(),
         tokio::runtime::Handle::current(),
     );
+    let request_timeout_ms = u64::try_from(config.i32("request.timeout.ms")).unwrap_or(0);
+    let markers = MarkerWriter::new(
+        replicas.clone(),
+        clock.clone(),
+        Duration::from_millis(request_timeout_ms),
+    );
     Arc::new(Node {
         cluster_id: cluster_id.unwrap_or_default(),
         config: config.clone(),
@@ -332,6 +339,8 @@ fn assemble(
         controller: controller.clone(),
         groups,
         producer_ids: ProducerIds::new(config.node_id, controller.clone()),
+        verifier: Arc::new(NoTransactions),
+        markers: Arc::new(markers),
         fetch: FetchState::new(config),
         clock: clock.clone(),
         started_ms: clock.now_ms(),

@@ -10,9 +10,9 @@ use ottla_base::config::{BrokerConfig, Listener};
 use ottla_metadata::Image;
 
 use super::data::FetchState;
-use crate::replica::ReplicaManager;
+use crate::replica::{ReplicaManager, TransactionVerifier};
 use crate::runtime::producer_ids::ProducerIds;
-use crate::runtime::{ControllerHandle, GroupCoordinator};
+use crate::runtime::{ControllerHandle, GroupCoordinator, MarkerWriter};
 use crate::wire::service::ConnectionInfo;
 
 /// The node, as handlers may use it. Built once by `broker`.
@@ -26,6 +26,10 @@ pub struct Node {
     pub controller: ControllerHandle,
     pub groups: Arc<GroupCoordinator>,
     pub producer_ids: ProducerIds,
+    /// Whether partitions are in open transactions.
+    pub verifier: Arc<dyn TransactionVerifier>,
+    /// The ends of transactions, into the partitions of this node.
+    pub markers: Arc<MarkerWriter>,
     /// Sessions and limits of fetches: `FetchState::new(&config)`.
     pub fetch: FetchState,
     pub clock: Arc<dyn Clock>,

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`format`](mod@format) (what must lie on disk before a start), [`metadata_log`] (the files), [`controller_loop`] (the one
 //! writer of cluster metadata), [`publish`] (how the rooms hear of it), [`lifecycle`] (this broker's registration),
-//! [`janitor`] (what logs need from time to time), [`log_cleaner`] (compaction).
+//! [`txn_markers`] (the ends of transactions, into partitions), [`janitor`] (what logs need from time to time), [`log_cleaner`] (compaction).
 
 pub mod assign_dirs;
 pub mod controller_loop;
@@ -15,6 +15,8 @@ pub mod log_cleaner;
 pub mod metadata_log;
 pub mod producer_ids;
 pub mod publish;
+pub mod txn_markers;
 
 pub use controller_loop::{ControllerHandle, ControllerLoop, QuorumStatus};
 pub use group_coordinator::{GroupCoordinator, GroupOptions};
+pub use txn_markers::{MarkerWriter, TxnMarker};

@@ -97,7 +97,7 @@ config_defs! { SERVER:
         "Number of samples over which replication throttles are measured.";
     "replication.quota.window.size.seconds" Int = "1", AtLeast(1), Low ReadOnly Accepted,
         "Length of one sample of a replication throttle.";
-    "request.timeout.ms" Int = "30000", Any, High ReadOnly Accepted,
+    "request.timeout.ms" Int = "30000", Any, High ReadOnly Used,
         "How long a request this broker sends to another waits for its answer.";
     "security.inter.broker.protocol" String = "PLAINTEXT",
         OneOf(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]), Medium ReadOnly Used,
