@@ -3,6 +3,7 @@
 import argparse
 import fnmatch
 import importlib.util
+import itertools
 import shutil
 import signal
 import sys
@@ -15,7 +16,7 @@ import harness
 from broker import Broker
 from jvm import COMPAT, TARGET, ToolJvm, ToolTimeout
 
-PATTERNS = ["tools/*.py", "protocol/check*.py", "clients/*/check*.py", "clients/*/*_checks.py", "clients/check*.py", "realtext/check*.py", "realtext/*_checks.py"]
+PATTERNS = ["tools/*.py", "connect/check*.py", "protocol/check*.py", "clients/*/check*.py", "clients/*/*_checks.py", "clients/check*.py", "realtext/check*.py", "realtext/*_checks.py"]
 
 
 class Suite:
@@ -25,8 +26,7 @@ class Suite:
         self.kind = kind
         self.run_dir = run_dir
         self.record = record
-        self._fixtures = {}
-        self._fixture_contexts = []
+        self._fixtures = {}  # key -> (what was built, or the failure; the context that it lives in)
         self.tools = ToolJvm()
         self._shared = None
         self._deaths = 0
@@ -43,21 +43,30 @@ class Suite:
         """Built by the first check that asks; a failed build fails every check that needs it, without being tried again."""
         if key not in self._fixtures:
             ctx = harness.Ctx(self, f"fixture-{key}")
-            self._fixture_contexts.append(ctx)
             try:
-                self._fixtures[key] = build(ctx)
-            except AssertionError as failure:
-                self._fixtures[key] = harness.CheckFailed(f"what this check looks at could not be made: {failure}")
-        if isinstance(self._fixtures[key], Exception):
-            raise self._fixtures[key]
-        return self._fixtures[key]
+                built = build(ctx)
+            except Exception as failure:
+                ctx.close()
+                built = harness.CheckFailed(f"what this check looks at could not be made: {failure if isinstance(failure, AssertionError) else traceback.format_exc()}")
+            self._fixtures[key] = built, ctx
+        built, _ = self._fixtures[key]
+        if isinstance(built, Exception):
+            raise built
+        return built
+
+    def module_ends(self):
+        """Fixtures that run something end with the module that asked for them; what only lies on the disk stays for all."""
+        for key, (_, ctx) in list(self._fixtures.items()):
+            if ctx.runs_something():
+                ctx.close()
+                del self._fixtures[key]
 
     def shared_broker_died(self):
         return self._shared is not None and self._shared.starts > 0 and not self._shared.running()
 
     def close(self):
         failure = None
-        for ctx in self._fixture_contexts:
+        for _, ctx in self._fixtures.values():
             ctx.close()
         if self._shared is not None and self._shared.running():
             try:
@@ -80,9 +89,11 @@ def main(argv):
     started = time.monotonic()
     failed = []
     try:
-        for found in checks:
-            if not run_one(suite, found):
-                failed.append(found["name"])
+        for _, module in itertools.groupby(checks, key=lambda found: found["module"]):
+            for found in module:
+                if not run_one(suite, found):
+                    failed.append(found["name"])
+            suite.module_ends()
     finally:
         stop_failure = suite.close()
     if stop_failure is not None:

@@ -18,7 +18,7 @@ from broker import Broker, BrokerError  # noqa: F401 (for check modules)
 from jvm import COMPAT, KAFKA_HOME, TARGET, Result, ToolProcess, ToolTimeout, clip, table  # noqa: F401
 
 REGISTRY = []
-_READS_FILES = {"kafka-metadata-shell", "kafka-dump-log", "kafka-storage"}
+_READS_FILES = {"kafka-metadata-shell", "kafka-dump-log", "kafka-storage", "connect-distributed", "connect-standalone", "connect-mirror-maker"}
 # Not for the warm JVM: the producer sends its last records, and prints its summary, only when the JVM really ends; the shell waits
 # for ever for a snapshot's end there.
 _OWN_PROCESS = {"kafka-verifiable-producer", "kafka-metadata-shell"}
@@ -82,7 +82,7 @@ class Ctx:
         return name
 
     def fixture(self, key, build):
-        """What several checks look at and only the first pays for, e.g. the files of a stopped broker. build(ctx) gets a Ctx that lives as long as the run."""
+        """What several checks look at and only the first pays for, e.g. the files of a stopped broker. build(ctx) gets a Ctx that lives as long as the run, or as the module when something runs in it."""
         return self.suite.fixture(key, build)
 
     def tool(self, name, *args, input=None, timeout=60, rc=0, broker=None):
@@ -100,9 +100,9 @@ class Ctx:
             raise CheckFailed(f"exit code {result.rc}, expected {rc}\n{result}")
         return result
 
-    def tool_start(self, name, *args, broker=None, stdin=False, heap="-Xmx128m"):
+    def tool_start(self, name, *args, broker=None, stdin=False, heap="-Xmx128m", log_level="WARN"):
         """Starts a tool as a process of its own, to run beside the check (costs a JVM start)."""
-        return self._tool_process(name, self._with_server(name, [*map(str, args)], broker), stdin, heap)
+        return self._tool_process(name, self._with_server(name, [*map(str, args)], broker), stdin, heap, log_level)
 
     def sh(self, *command, input=None, timeout=60, rc=0, env=None, cwd=None):
         """Runs any other program; same rules as tool()."""
@@ -137,6 +137,9 @@ class Ctx:
             raise CheckFailed(f"{len(lines)} lines instead of {count}\n{result}")
         return lines
 
+    def runs_something(self):
+        return any(process.process.poll() is None for process in self.processes) or any(broker.running() for broker in self._brokers)
+
     def close(self):
         for process in self.processes:
             process.stop()
@@ -144,10 +147,10 @@ class Ctx:
             if broker.running():
                 broker.kill9()
 
-    def _tool_process(self, name, args, stdin=False, heap="-Xmx128m"):
+    def _tool_process(self, name, args, stdin=False, heap="-Xmx128m", log_level="WARN"):
         work_dir = self.work_dir / f"process-{len(self.processes)}"
         work_dir.mkdir()
-        process = ToolProcess(name, args, work_dir, stdin, heap)
+        process = ToolProcess(name, args, work_dir, stdin, heap, log_level)
         self.processes.append(process)
         return process
 

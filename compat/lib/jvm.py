@@ -122,12 +122,12 @@ class ToolJvm:
 class ToolProcess:
     """A tool running beside the checks: a consumer that waits, a producer that keeps sending. stdout and stderr go to files."""
 
-    def __init__(self, name, args, work_dir, stdin=False, heap="-Xmx128m"):
+    def __init__(self, name, args, work_dir, stdin=False, heap="-Xmx128m", log_level="WARN"):
         self.command = shlex.join([name, *map(str, args)])
         self.out_path, self.err_path = work_dir / f"{name}.out", work_dir / f"{name}.err"
         main = tool_classes()[name]
         self.process = subprocess.Popen(
-            java_command(heap, "-cp", f"{KAFKA_HOME}/libs/*", main, *map(str, args)),
+            java_command(heap, f"-Dkafka.loglevel={log_level}", "-cp", f"{KAFKA_HOME}/libs/*", main, *map(str, args)),
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=open(self.out_path, "wb"), stderr=open(self.err_path, "wb"))
 
@@ -135,13 +135,21 @@ class ToolProcess:
     def out(self):
         return self.out_path.read_text(errors="replace")
 
+    @property
+    def err(self):
+        return self.err_path.read_text(errors="replace")
+
     def wait(self, timeout_s=60):
         try:
             rc = self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.stop()
             raise ToolTimeout(f"no end after {timeout_s} s: {self.command}\n{clip(self.out)}") from None
-        return Result(self.command, self.out, self.err_path.read_text(errors="replace"), rc, self.out_path.read_bytes())
+        return Result(self.command, self.out, self.err, rc, self.out_path.read_bytes())
+
+    def kill9(self):
+        self.process.kill()
+        self.process.wait()
 
     def stop(self):
         """SIGTERM, as a user's Ctrl-C would end it; SIGKILL when that is not obeyed."""
@@ -152,7 +160,7 @@ class ToolProcess:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        return Result(self.command, self.out, self.err_path.read_text(errors="replace"), self.process.returncode, self.out_path.read_bytes())
+        return Result(self.command, self.out, self.err, self.process.returncode, self.out_path.read_bytes())
 
 
 def table(text, first_column):

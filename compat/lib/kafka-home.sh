@@ -7,16 +7,17 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 home=$(cd "$here/.." && pwd)/target/kafka-home
 mkdir -p "$home/bin" "$home/config" "$home/classes"
 
-if [ ! -e "$home/libs" ]; then
-  if [ -n "${KAFKA_LIBS:-}" ]; then
-    ln -sfn "$KAFKA_LIBS" "$home/libs"
-  else
-    rm -rf "$home/libs.part"
-    mvn -q -B -f "$here/kafka-home.pom.xml" dependency:copy-dependencies \
-      -DoutputDirectory="$home/libs.part" -DincludeScope=runtime >"$home/mvn.log" 2>&1 \
-      || { echo "kafka-home.sh: Maven could not fetch Kafka's jars:" >&2; tail -20 "$home/mvn.log" >&2; exit 1; }
-    mv "$home/libs.part" "$home/libs"
-  fi
+if [ -n "${KAFKA_LIBS:-}" ] && [ ! -e "$home/libs" ]; then
+  ln -sfn "$KAFKA_LIBS" "$home/libs"
+elif [ ! -L "$home/libs" ] && ! cmp -s "$here/kafka-home.pom.xml" "$home/libs/pom.xml"; then
+  # Nothing there yet, or what an older list of jars named.
+  rm -rf "$home/libs.part"
+  mvn -q -B -f "$here/kafka-home.pom.xml" dependency:copy-dependencies \
+    -DoutputDirectory="$home/libs.part" -DincludeScope=runtime >"$home/mvn.log" 2>&1 \
+    || { echo "kafka-home.sh: Maven could not fetch Kafka's jars:" >&2; tail -20 "$home/mvn.log" >&2; exit 1; }
+  cp "$here/kafka-home.pom.xml" "$home/libs.part/pom.xml"
+  rm -rf "$home/libs"
+  mv "$home/libs.part" "$home/libs"
 fi
 
 cat >"$home/config/log4j2.properties" <<'L'
