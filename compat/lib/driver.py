@@ -27,7 +27,7 @@ class Suite:
         self.run_dir = run_dir
         self.record = record
         self._fixtures = {}  # key -> (what was built, or the failure; the context that it lives in)
-        self.tools = ToolJvm()
+        self.tools = ToolJvm(run_dir)
         self._shared = None
         self._deaths = 0
 

@@ -100,6 +100,14 @@ class Ctx:
             raise CheckFailed(f"exit code {result.rc}, expected {rc}\n{result}")
         return result
 
+    def together(self, name, *runs, broker=None, timeout=60):
+        """Runs a tool once for each list of arguments, all at once in the warm JVM: for tools that mostly wait."""
+        lists = [self._with_server(name, [*map(str, args)], broker) for args in runs]
+        args = [self.tools.classes[name], *lists[0], *(arg for more in lists[1:] for arg in ("--", *more))]
+        result = self.tools.call("together", args, b"", timeout)
+        expect(result.rc == 0, f"exit code {result.rc}", result)
+        return result
+
     def tool_start(self, name, *args, broker=None, stdin=False, heap="-Xmx128m", log_level="WARN"):
         """Starts a tool as a process of its own, to run beside the check (costs a JVM start)."""
         return self._tool_process(name, self._with_server(name, [*map(str, args)], broker), stdin, heap, log_level)

@@ -48,7 +48,7 @@ def clip(text, limit=6000):
 
 def tool_classes():
     rows = (line.split() for line in (LIB / "kafka-tools.txt").read_text().splitlines() if not line.startswith("#"))
-    return dict(row for row in rows if row)
+    return {"together": "Together", **dict(row for row in rows if row)}
 
 
 def java_command(heap, *rest):
@@ -59,9 +59,11 @@ def java_command(heap, *rest):
 
 
 class ToolJvm:
-    """One warm JVM; calls go one at a time."""
+    """One warm JVM; calls go one at a time. What the tools leave behind (files, native libraries) lies in `work_dir`."""
 
-    def __init__(self):
+    def __init__(self, work_dir):
+        self.temporary = Path(work_dir) / "tmp"
+        self.temporary.mkdir(parents=True, exist_ok=True)
         self.classes = tool_classes()
         self.process = None
         self.lock = threading.Lock()
@@ -101,7 +103,7 @@ class ToolJvm:
     def _start(self):
         class_path = f"{KAFKA_HOME}/classes:{KAFKA_HOME}/libs/*"
         log = open(TARGET / "tool-jvm.log", "ab")
-        return subprocess.Popen(java_command(TOOL_HEAP, "-cp", class_path, "ToolRunner"), stdin=subprocess.PIPE,
+        return subprocess.Popen(java_command(TOOL_HEAP, f"-Djava.io.tmpdir={self.temporary}", "-cp", class_path, "ToolRunner"), stdin=subprocess.PIPE,
                                 stdout=subprocess.PIPE, stderr=log)
 
     def _exchange(self, request):

@@ -8,6 +8,8 @@ FAST_CLEANER = {"log.cleaner.backoff.ms": 200, "log.retention.check.interval.ms"
 COMPACTED = {"cleanup_policy": "compact", "segment_bytes": 1048576, "min_cleanable_dirty_ratio": 0.01, "delete_retention_ms": 0}
 KEYS = 200
 ROUNDS = 40
+CODECS = ("none", "lz4", "zstd", "gzip", "snappy")
+TESTER_MESSAGES = 60000
 
 
 def segments(folder):
@@ -39,7 +41,7 @@ def fill(ctx, broker, topic):
     """Every key again and again, some deleted in the end; then enough to let the last segment roll. Returns the table."""
     padding = "x" * 200
     expected = {}
-    for codec in ("none", "lz4", "zstd", "gzip", "snappy"):
+    for codec in CODECS:
         lines = []
         for n in range(ROUNDS):
             for key in range(KEYS):
@@ -117,3 +119,14 @@ def compact_and_delete(ctx):
     expect(len(segments(folder)) >= 3, f"segments of 1 MiB: {segments(folder)}")
     eventually(lambda: segments(folder)[0] > 0, "the first segments go", timeout_s=40)
     eventually(lambda: size(folder) < 1048576, "all that is old goes", timeout_s=40)
+
+
+@check("compaction: Kafka's LogCompactionTester, every codec", own_broker=True)
+def log_compaction_tester(ctx):
+    # Segments of a fraction of a second, cleaned while the tester still writes; tombstones go as soon as they may.
+    broker = ctx.new_broker({**FAST_CLEANER, "log.roll.ms": 250, "log.cleaner.min.cleanable.ratio": 0.01, "log.cleaner.delete.retention.ms": 0})
+    options = ("--messages", TESTER_MESSAGES, "--duplicates", 20, "--percent-deletes", 30, "--sleep", 3)
+    result = ctx.together("kafka-log-compaction-tester", *((*options, "--compression-type", codec) for codec in CODECS), broker=broker, timeout=150)
+    expect_eq(result.lines.count("Data verification is completed"), len(CODECS), "testers that are content", result)
+    reductions = [float(share) for share in re.findall(rf"^{TESTER_MESSAGES} rows of data produced, \d+ rows of data consumed \(([\d.]+)% reduction\)", result.out, re.M)]
+    expect(len(reductions) == len(CODECS) and all(share > 50 for share in reductions), f"what the cleaner took away: {reductions}", result)
