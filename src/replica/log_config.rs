@@ -49,6 +49,7 @@ pub fn log_config(broker: &Effective, image: &Image, topic: &str) -> LogConfig {
         timestamp_after_max_ms: topic.i64("message.timestamp.after.max.ms"),
         min_insync_replicas: topic.i32("min.insync.replicas"),
         producer_id_expiration_ms: broker.i64("producer.id.expiration.ms"),
+        transaction_verification: broker.bool("transaction.partition.verification.enable"),
     }
 }
 

@@ -10,7 +10,10 @@ use arc_swap::ArcSwap;
 use ottla_base::{ErrorCode, TopicIdPartition, TopicPartition};
 use ottla_metadata::image;
 use ottla_storage::batch::ValidBatch;
-use ottla_storage::{AppendInfo, AppendOrigin, Log, ProducerSummary, ReadBound, ReadResult};
+use ottla_storage::{
+    AppendInfo, AppendOrigin, Log, ProducerSummary, ReadBound, ReadResult, TransactionStart,
+    VerificationGuard,
+};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -234,6 +237,18 @@ impl Partition {
         drop(role);
         self.waiters.wake();
         Ok(info)
+    }
+
+    /// The guard for the first batch of a producer's transaction here, to be got before the coordinator is asked whether it
+    /// is open; `None` if data of it is here already.
+    pub fn start_verification(
+        &self,
+        start: &TransactionStart,
+        now_ms: i64,
+    ) -> Result<Option<VerificationGuard>, ReplicaError> {
+        let role = self.role.read();
+        role.leadership()?;
+        Ok(self.log.load().start_verification(start, now_ms)?)
     }
 
     /// Makes an append durable if `flush.messages` asks for it. All appends that wait share one sync.

@@ -30,6 +30,8 @@ pub struct LogConfig {
     pub min_insync_replicas: i32,
     /// A broker setting, kept here because only logs obey it.
     pub producer_id_expiration_ms: i64,
+    /// Likewise: whether a transaction may only be begun after its coordinator was asked.
+    pub transaction_verification: bool,
 }
 
 impl Default for LogConfig {
@@ -59,6 +61,7 @@ impl Default for LogConfig {
             timestamp_after_max_ms: 3_600_000,
             min_insync_replicas: 1,
             producer_id_expiration_ms: 86_400_000,
+            transaction_verification: true,
         }
     }
 }

@@ -43,4 +43,4 @@ pub use error::StorageError;
 pub use log::{
     AppendError, AppendInfo, FoundTimestamp, Log, ProducerSummary, ReadBound, ReadError, ReadResult,
 };
-pub use producer_state::AppendOrigin;
+pub use producer_state::{AppendOrigin, TransactionStart, VerificationGuard};

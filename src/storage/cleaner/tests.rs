@@ -45,6 +45,7 @@ fn compacted() -> LogConfig {
         file_delete_delay_ms: 0,
         delete_retention_ms: 1000,
         min_cleanable_dirty_ratio: 0.0,
+        transaction_verification: false,
         ..LogConfig::default()
     }
 }

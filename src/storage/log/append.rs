@@ -15,7 +15,7 @@ use crate::batch::{
     AnyBatch, BatchError, BatchHeader, HEADER_BYTES, TimestampType, ValidBatch, control, header,
 };
 use crate::error::{Result, StorageError};
-use crate::producer_state::{AppendOrigin, BatchMark, Marker, ProducerError};
+use crate::producer_state::{AppendOrigin, BatchMark, Marker, ProducerEntry, ProducerError};
 use crate::segment::{BatchSummary, Segment};
 use crate::txn_index::AbortedTxn;
 
@@ -63,7 +63,9 @@ impl From<ProducerError> for AppendError {
         match error {
             ProducerError::InvalidEpoch { .. } => Self::InvalidProducerEpoch(error),
             ProducerError::OutOfOrderSequence { .. } => Self::OutOfOrderSequence(error),
-            ProducerError::InvalidTxnState { .. } => Self::InvalidTxnState(error),
+            ProducerError::InvalidTxnState { .. } | ProducerError::Unverified { .. } => {
+                Self::InvalidTxnState(error)
+            }
             ProducerError::CoordinatorFenced { .. } => Self::CoordinatorFenced(error),
         }
     }
@@ -89,7 +91,7 @@ impl Log {
         let marker = marker_of(&batch)?;
         let mut writer = self.writer.lock();
         self.check_open()?;
-        if let Some(first_time) = writer.producers.check(&batch.header, marker, origin)? {
+        if let Some(first_time) = self.check_producer(&writer, &batch.header, marker, origin)? {
             return Ok(self.duplicate(&first_time));
         }
         let end = self.end.load();
@@ -179,10 +181,32 @@ impl Log {
             writer.producers.complete(&txn);
         }
         if header.is_transactional() {
+            writer.verifications.note_written(header);
             self.publish_first_unstable(&writer.producers);
         }
         self.publish_end(segment, header.next_offset());
         Ok(())
+    }
+
+    /// The rules for producers. `Some` means that the batch was appended before.
+    fn check_producer(
+        &self,
+        writer: &Writer,
+        header: &BatchHeader,
+        marker: Option<Marker>,
+        origin: AppendOrigin,
+    ) -> Result<Option<BatchMark>, ProducerError> {
+        let is_verified = !self.config.load().transaction_verification
+            || writer
+                .verifications
+                .is_guarded_by(header.producer_id, origin.guard());
+        let first_time = writer.producers.check(header, marker, origin, is_verified)?;
+        if first_time.is_none() && origin.is_client() {
+            let entry = writer.producers.get(header.producer_id);
+            let last_sequence = entry.map_or(header::NO_SEQUENCE, ProducerEntry::last_sequence);
+            writer.verifications.check_sequence(header, last_sequence)?;
+        }
+        Ok(first_time)
     }
 
     fn check_open(&self) -> Result<(), AppendError> {

@@ -26,7 +26,7 @@ use crate::epoch_cache::{self, EpochCache};
 use crate::error::{Result, StorageError};
 use crate::home::Home;
 use crate::names::{CLEANED_SUFFIX, DELETED_SUFFIX, FileKind, SWAP_SUFFIX};
-use crate::producer_state::ProducerState;
+use crate::producer_state::{ProducerState, Verifications};
 use crate::segment::Segment;
 use crate::walk::Gap;
 
@@ -154,6 +154,7 @@ impl UnrecoveredLog {
             false => known.recovery_point.min(end_offset),
         };
         let latest_epoch = parts.epochs.latest().map_or(-1, |entry| i64::from(entry.epoch));
+        let seeds = Uuid::new_v4().as_u64_pair();
         Arc::new_cyclic(|me| Log {
             topic_partition: self.identity.topic_partition,
             topic_id: self.identity.topic_id,
@@ -179,8 +180,9 @@ impl UnrecoveredLog {
             flushing: Mutex::new(()),
             writer: Mutex::new(Writer {
                 producers: ProducerState::default(),
+                verifications: Verifications::new(seeds.1),
                 snapshot_offset: 0,
-                jitter_seed: Uuid::new_v4().as_u64_pair().0,
+                jitter_seed: seeds.0,
             }),
             cleaning: CleaningMark::default(),
             me: me.clone(),

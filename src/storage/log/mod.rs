@@ -42,7 +42,7 @@ use crate::config::LogConfig;
 use crate::epoch_cache::{EpochCache, EpochStart};
 use crate::error::Result;
 use crate::home::Home;
-use crate::producer_state::{ProducerEntry, ProducerState};
+use crate::producer_state::{ProducerEntry, ProducerState, Verifications};
 use crate::segment::{Segment, SegmentLimits};
 use crate::vfs::Disk;
 use crate::walk::Gap;
@@ -88,6 +88,7 @@ pub struct Log {
 /// What only the holder of the log's lock may change.
 struct Writer {
     producers: ProducerState,
+    verifications: Verifications,
     /// The offset of the newest producer snapshot on disk.
     snapshot_offset: i64,
     /// By how much this log rolls earlier than `segment.ms`, so that not all logs roll at once.
@@ -254,7 +255,9 @@ impl Log {
     /// Forgets the producers that have been silent for too long; returns how many.
     pub fn expire_producers(&self, now_ms: i64) -> usize {
         let expiration_ms = self.config.load().producer_id_expiration_ms;
-        self.writer.lock().producers.expire(now_ms, expiration_ms)
+        let mut writer = self.writer.lock();
+        writer.verifications.expire(now_ms, expiration_ms);
+        writer.producers.expire(now_ms, expiration_ms)
     }
 
     pub fn is_closed(&self) -> bool {

@@ -8,12 +8,12 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::read::index_of;
-use super::{Log, Segments, Writer, append, load};
+use super::{AppendError, Log, Segments, Writer, append, load};
 use crate::batch::{AnyBatch, BatchError, BatchHeader, control};
 use crate::error::{Result, StorageError};
 use crate::home::Home;
 use crate::names::FileKind;
-use crate::producer_state::{CompletedTxn, ProducerState};
+use crate::producer_state::{CompletedTxn, ProducerState, TransactionStart, VerificationGuard};
 use crate::segment::Segment;
 use crate::walk::{Gap, Placed};
 
@@ -87,6 +87,20 @@ impl Log {
                 (entry.producer_id, last)
             })
             .collect()
+    }
+
+    /// The guard for the first batch of a transaction, to be got before the coordinator is asked; `None` when the transaction
+    /// is open here already, and there is nothing to ask.
+    pub fn start_verification(
+        &self,
+        start: &TransactionStart,
+        now_ms: i64,
+    ) -> Result<Option<VerificationGuard>, AppendError> {
+        let mut writer = self.writer.lock();
+        let begins = writer
+            .producers
+            .begins_transaction(start.producer_id, start.producer_epoch)?;
+        Ok(begins.then(|| writer.verifications.start(start, now_ms)))
     }
 
     /// The producers at the log end, when the log is loaded.

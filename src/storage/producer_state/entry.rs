@@ -2,6 +2,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+use super::verification::VerificationGuard;
 use crate::batch::BatchHeader;
 use crate::batch::control::EndTxn;
 use crate::batch::header::{NO_PRODUCER_EPOCH, NO_SEQUENCE};
@@ -16,12 +17,34 @@ const TRANSACTION_VERSION_2: i16 = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppendOrigin {
     Client,
+    /// A client whose transaction was verified.
+    VerifiedClient(VerificationGuard),
     Coordinator,
+    /// A group coordinator with the offsets of a transaction that was verified.
+    VerifiedCoordinator(VerificationGuard),
     /// A transaction marker, written for a coordinator that speaks this `transaction.version`.
     TxnMarker {
         transaction_version: i16,
     },
     Raft,
+}
+
+impl AppendOrigin {
+    pub(crate) fn is_client(self) -> bool {
+        matches!(self, Self::Client | Self::VerifiedClient(_))
+    }
+
+    /// Whether a transaction may only be begun after its coordinator was asked.
+    pub(crate) fn needs_verification(self) -> bool {
+        self.is_client() || matches!(self, Self::Coordinator | Self::VerifiedCoordinator(_))
+    }
+
+    pub(crate) fn guard(self) -> Option<VerificationGuard> {
+        match self {
+            Self::VerifiedClient(guard) | Self::VerifiedCoordinator(guard) => Some(guard),
+            Self::Client | Self::Coordinator | Self::TxnMarker { .. } | Self::Raft => None,
+        }
+    }
 }
 
 /// The control record that ends a transaction.
@@ -44,6 +67,8 @@ pub enum ProducerError {
     OutOfOrderSequence { producer_id: i64, found: i32, last: i32 },
     #[error("producer {producer_id} sent a batch outside its open transaction")]
     InvalidTxnState { producer_id: i64 },
+    #[error("producer {producer_id} sent a batch of a transaction that is not known to be open")]
+    Unverified { producer_id: i64 },
     #[error("producer {producer_id}: coordinator epoch {found} is older than {current}")]
     CoordinatorFenced {
         producer_id: i64,
@@ -115,20 +140,21 @@ impl ProducerEntry {
         self.batches.push(batch);
     }
 
-    pub(super) fn check_data(
-        &self,
-        header: &BatchHeader,
-        origin: AppendOrigin,
-    ) -> Result<Option<BatchMark>, ProducerError> {
-        if origin == AppendOrigin::Client
-            && let Some(duplicate) = self.duplicate_of(header)
-        {
-            return Ok(Some(duplicate));
+    /// Whether data of this epoch goes on with a transaction rather than begin one.
+    pub(super) fn has_open_transaction(&self, epoch: i16) -> bool {
+        self.txn_first_offset.is_some() && self.epoch == epoch
+    }
+
+    pub(super) fn check_epoch(&self, epoch: i16) -> Result<(), ProducerError> {
+        if epoch < self.epoch {
+            return Err(self.invalid_epoch(epoch));
         }
-        if header.producer_epoch < self.epoch {
-            return Err(self.invalid_epoch(header));
-        }
-        if origin == AppendOrigin::Client {
+        Ok(())
+    }
+
+    pub(super) fn check_data(&self, header: &BatchHeader, origin: AppendOrigin) -> Result<(), ProducerError> {
+        self.check_epoch(header.producer_epoch)?;
+        if origin.is_client() {
             self.check_sequence(header)?;
         }
         if self.txn_first_offset.is_some() && !header.is_transactional() {
@@ -136,11 +162,11 @@ impl ProducerEntry {
                 producer_id: self.producer_id,
             });
         }
-        Ok(None)
+        Ok(())
     }
 
     /// A batch with the same epoch and exactly the same sequences as one of the last five.
-    fn duplicate_of(&self, header: &BatchHeader) -> Option<BatchMark> {
+    pub(super) fn duplicate_of(&self, header: &BatchHeader) -> Option<BatchMark> {
         if header.producer_epoch != self.epoch {
             return None;
         }
@@ -180,14 +206,16 @@ impl ProducerEntry {
     ) -> Result<(), ProducerError> {
         let raises_epoch = matches!(origin, AppendOrigin::TxnMarker { transaction_version }
             if transaction_version >= TRANSACTION_VERSION_2);
-        // Such a marker with the epoch known already is a retry, provided that no transaction was begun in between.
-        let is_too_old = if raises_epoch && self.txn_first_offset.is_some() {
+        // Such a marker with the epoch known already is a retry, provided that no transaction was begun in between. Behind the
+        // largest epoch there is none, and a transaction that has it must end all the same.
+        let is_last_epoch = header.producer_epoch == i16::MAX;
+        let is_too_old = if raises_epoch && self.txn_first_offset.is_some() && !is_last_epoch {
             header.producer_epoch <= self.epoch
         } else {
             header.producer_epoch < self.epoch
         };
         if is_too_old {
-            return Err(self.invalid_epoch(header));
+            return Err(self.invalid_epoch(header.producer_epoch));
         }
         if marker.coordinator_epoch < self.coordinator_epoch {
             return Err(ProducerError::CoordinatorFenced {
@@ -231,10 +259,10 @@ impl ProducerEntry {
         }
     }
 
-    fn invalid_epoch(&self, header: &BatchHeader) -> ProducerError {
+    fn invalid_epoch(&self, found: i16) -> ProducerError {
         ProducerError::InvalidEpoch {
             producer_id: self.producer_id,
-            found: header.producer_epoch,
+            found,
             current: self.epoch,
         }
     }

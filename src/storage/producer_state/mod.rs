@@ -12,11 +12,14 @@
 
 mod entry;
 mod snapshot;
+mod verification;
 
 use std::collections::{BTreeMap, HashMap};
 
 pub use entry::{AppendOrigin, BatchMark, Marker, ProducerEntry, ProducerError};
 pub use snapshot::{SnapshotError, decode as decode_snapshot};
+pub(crate) use verification::Verifications;
+pub use verification::{TransactionStart, VerificationGuard};
 
 use crate::batch::BatchHeader;
 use crate::batch::control::EndTxn;
@@ -85,24 +88,50 @@ impl ProducerState {
         self.entries.values()
     }
 
-    /// Whether a batch of a producer may be appended. `Some` means that it was appended before.
+    /// Whether a batch of a producer may be appended. `Some` means that it was appended before. Only a verified batch may
+    /// begin a transaction.
     pub fn check(
         &self,
         header: &BatchHeader,
         marker: Option<Marker>,
         origin: AppendOrigin,
+        is_verified: bool,
     ) -> Result<Option<BatchMark>, ProducerError> {
         if !header.has_producer_id() {
             return Ok(None);
         }
-        match self.entries.get(&header.producer_id) {
-            None => Ok(None),
-            Some(entry) => match marker {
-                Some(marker) => entry.check_marker(header, marker, origin).map(|()| None),
-                None if header.is_control() => Ok(None),
-                None => entry.check_data(header, origin),
-            },
+        let producer_id = header.producer_id;
+        let entry = self.entries.get(&producer_id);
+        match (entry, marker) {
+            (None, Some(_)) => return Ok(None),
+            (Some(entry), Some(marker)) => {
+                return entry.check_marker(header, marker, origin).map(|()| None);
+            }
+            _ if header.is_control() => return Ok(None),
+            _ => {}
         }
+        let duplicate = entry.and_then(|entry| entry.duplicate_of(header));
+        if origin.is_client() && duplicate.is_some() {
+            return Ok(duplicate);
+        }
+        let begins = origin.needs_verification()
+            && header.is_transactional()
+            && self.begins_transaction(producer_id, header.producer_epoch)?;
+        if begins && !is_verified {
+            return Err(ProducerError::Unverified { producer_id });
+        }
+        entry
+            .map_or(Ok(()), |entry| entry.check_data(header, origin))
+            .map(|()| None)
+    }
+
+    /// Whether transactional data of the producer would begin a transaction rather than go on with one.
+    pub fn begins_transaction(&self, producer_id: i64, epoch: i16) -> Result<bool, ProducerError> {
+        let Some(entry) = self.entries.get(&producer_id) else {
+            return Ok(true);
+        };
+        entry.check_epoch(epoch)?;
+        Ok(!entry.has_open_transaction(epoch))
     }
 
     /// The transaction that a batch would end, before it is applied.

@@ -66,7 +66,7 @@ fn the_last_five_batches_are_recognised() {
     for i in 0..7 {
         state.apply(&data(i * 2, 1, 0, i as i32 * 2, 2, false), None);
     }
-    let check = |sequence, count| state.check(&data(99, 1, 0, sequence, count, false), None, CLIENT);
+    let check = |sequence, count| state.check(&data(99, 1, 0, sequence, count, false), None, CLIENT, true);
     assert_eq!(check(12, 2).unwrap().unwrap().first_offset(), 12);
     assert_eq!(check(4, 2).unwrap().unwrap().first_offset(), 4);
     assert_eq!(check(14, 1), Ok(None));
@@ -82,7 +82,7 @@ fn the_last_five_batches_are_recognised() {
 fn epochs_fence_and_begin_with_sequence_zero() {
     let mut state = ProducerState::default();
     state.apply(&data(0, 1, 3, 7, 1, false), None);
-    let check = |epoch, sequence| state.check(&data(1, 1, epoch, sequence, 1, false), None, CLIENT);
+    let check = |epoch, sequence| state.check(&data(1, 1, epoch, sequence, 1, false), None, CLIENT, true);
     assert!(matches!(
         check(2, 8),
         Err(ProducerError::InvalidEpoch { current: 3, .. })
@@ -94,7 +94,10 @@ fn epochs_fence_and_begin_with_sequence_zero() {
     assert_eq!(check(4, 0), Ok(None));
     assert_eq!(check(3, 8), Ok(None));
     // An unknown producer may begin anywhere: its records may have been deleted.
-    assert_eq!(state.check(&data(1, 2, 5, 77, 1, false), None, CLIENT), Ok(None));
+    assert_eq!(
+        state.check(&data(1, 2, 5, 77, 1, false), None, CLIENT, true),
+        Ok(None)
+    );
 }
 
 #[test]
@@ -102,10 +105,13 @@ fn sequences_wrap_and_are_still_recognised() {
     let mut state = ProducerState::default();
     state.apply(&data(0, 1, 0, i32::MAX - 1, 3, false), None);
     let retry = state
-        .check(&data(9, 1, 0, i32::MAX - 1, 3, false), None, CLIENT)
+        .check(&data(9, 1, 0, i32::MAX - 1, 3, false), None, CLIENT, true)
         .unwrap();
     assert_eq!(retry.unwrap().first_sequence(), i32::MAX - 1);
-    assert_eq!(state.check(&data(3, 1, 0, 1, 1, false), None, CLIENT), Ok(None));
+    assert_eq!(
+        state.check(&data(3, 1, 0, 1, 1, false), None, CLIENT, true),
+        Ok(None)
+    );
 }
 
 #[test]
@@ -114,7 +120,7 @@ fn transactions_hold_the_stable_offset_until_the_high_watermark_passes_their_mar
     state.apply(&data(0, 1, 0, 0, 5, true), None);
     state.apply(&data(5, 2, 0, 0, 5, true), None);
     assert_eq!(state.first_unstable_offset(), Some(0));
-    let plain = state.check(&data(10, 1, 0, 5, 1, false), None, CLIENT);
+    let plain = state.check(&data(10, 1, 0, 5, 1, false), None, CLIENT, true);
     assert_eq!(plain, Err(ProducerError::InvalidTxnState { producer_id: 1 }));
 
     let (header, marker) = end(10, 1, 0, EndTxn::Abort, 4);
@@ -143,7 +149,7 @@ fn markers_are_fenced_by_epoch_and_coordinator() {
     state.apply(&data(0, 1, 3, 0, 1, true), None);
     let check = |state: &ProducerState, epoch, coordinator, origin| {
         let (header, marker) = end(1, 1, epoch, EndTxn::Commit, coordinator);
-        state.check(&header, marker, origin)
+        state.check(&header, marker, origin, true)
     };
     assert!(check(&state, 2, 0, TV1).is_err());
     assert!(check(&state, 3, 0, TV1).is_ok());
@@ -159,8 +165,16 @@ fn markers_are_fenced_by_epoch_and_coordinator() {
         Err(ProducerError::CoordinatorFenced { current: 7, .. })
     ));
     // The marker's epoch cleared the batches, so the next transaction begins with sequence 0.
-    assert!(state.check(&data(2, 1, 4, 1, 1, true), None, CLIENT).is_err());
-    assert!(state.check(&data(2, 1, 4, 0, 1, true), None, CLIENT).is_ok());
+    assert!(
+        state
+            .check(&data(2, 1, 4, 1, 1, true), None, CLIENT, true)
+            .is_err()
+    );
+    assert!(
+        state
+            .check(&data(2, 1, 4, 0, 1, true), None, CLIENT, true)
+            .is_ok()
+    );
 }
 
 #[test]

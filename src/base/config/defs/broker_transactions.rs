@@ -18,7 +18,7 @@ config_defs! { TRANSACTIONS:
         "How often the coordinator looks for transactions that have run out of time.";
     "transaction.max.timeout.ms" Int = "900000", AtLeast(1), High ReadOnly Accepted,
         "Longest transaction timeout a producer may ask for.";
-    "transaction.partition.verification.enable" Boolean = "true", Any, Low ClusterWide Accepted,
+    "transaction.partition.verification.enable" Boolean = "true", Any, Low ClusterWide Used,
         "Check that a partition is part of a running transaction before transactional records are \
          appended.";
     "transaction.remove.expired.transaction.cleanup.interval.ms" Int = "3600000",

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::batch::control::{self, EndTxn};
+use crate::producer_state::TransactionStart;
 
 fn data(
     bench: &Bench,
@@ -19,9 +20,25 @@ fn data(
         ..BatchOptions::default()
     };
     let batch = built(options, 1000, values);
-    let info = bench.log.append_as_leader(batch, 0, AppendOrigin::Client, 1000)?;
+    let guard = match txn {
+        true => bench
+            .log
+            .start_verification(&start(producer_id, epoch, sequence), 1000)?,
+        false => None,
+    };
+    let origin = guard.map_or(AppendOrigin::Client, AppendOrigin::VerifiedClient);
+    let info = bench.log.append_as_leader(batch, 0, origin, 1000)?;
     bench.log.raise_high_watermark(bench.log.log_end_offset());
     Ok(info)
+}
+
+fn start(producer_id: i64, producer_epoch: i16, base_sequence: i32) -> TransactionStart {
+    TransactionStart {
+        producer_id,
+        producer_epoch,
+        base_sequence,
+        raises_epoch: true,
+    }
 }
 
 fn end(bench: &Bench, producer_id: i64, epoch: i16, kind: EndTxn) {
@@ -150,4 +167,44 @@ fn silent_producers_are_forgotten() {
     data(&bench, 1, 0, 0, &["x"], false).unwrap();
     assert_eq!(bench.log.expire_producers(1000 + 86_399_999), 0);
     assert_eq!(bench.log.expire_producers(1000 + 86_400_000), 1);
+}
+
+#[test]
+fn a_transaction_that_was_cut_off_by_its_end_is_open_again_without_it() {
+    let bench = Bench::new(small());
+    data(&bench, 1, 0, 0, &["a0", "a1"], true).unwrap();
+    end(&bench, 1, 1, EndTxn::Abort);
+    data(&bench, 1, 1, 0, &["b0"], true).unwrap();
+    bench.log.truncate_to(2).unwrap();
+    let open: Vec<(i16, i64)> = bench
+        .log
+        .active_producers()
+        .iter()
+        .map(|producer| (producer.producer_epoch, producer.current_txn_start_offset))
+        .collect();
+    assert_eq!(open, [(0, 0)]);
+    assert_eq!(bench.log.last_stable_offset(), 0);
+    assert_eq!(bench.log.aborted_transactions(0, 100).unwrap(), []);
+    end(&bench, 1, 1, EndTxn::Commit);
+    assert_eq!(bench.log.last_stable_offset(), 3);
+}
+
+#[test]
+fn deleting_the_records_of_an_open_transaction_does_not_end_it() {
+    let mut bench = Bench::new(small());
+    data(&bench, 1, 0, 0, &["a0", "a1"], true).unwrap();
+    for sequence in 0..20 {
+        data(&bench, 9, 0, sequence, &["0123456789"], false).unwrap();
+    }
+    bench.log.delete_records_before(10).unwrap();
+    bench.log.apply_retention(2000).unwrap();
+    // Readers cannot stop before the log's start, and must not go on before the transaction's end is known.
+    assert_eq!(bench.log.last_stable_offset(), 10);
+    bench.restart_cleanly();
+    bench.log.raise_high_watermark(22);
+    assert_eq!(bench.log.last_stable_offset(), 10);
+    end(&bench, 1, 1, EndTxn::Abort);
+    assert_eq!(bench.log.last_stable_offset(), 23);
+    let aborted = bench.log.aborted_transactions(10, 23).unwrap();
+    assert_eq!(aborted.len(), 1);
 }
