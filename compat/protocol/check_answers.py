@@ -123,6 +123,11 @@ def _topics(pair):
     pair.ask("DescribeTopicPartitions", {"Topics": [{"Name": "t"}, {"Name": "nosuch"}], "Cursor": None})
     pair.ask("DescribeCluster", {"IncludeClusterAuthorizedOperations": True})
     pair.ask("DescribeCluster", {"EndpointType": 2}, [1, 2])
+    acl = {"Operation": 3, "PermissionType": 3}
+    acl_filter = {**acl, "ResourceTypeFilter": 2, "ResourceNameFilter": None, "PrincipalFilter": None, "HostFilter": None}
+    pair.ask("DescribeAcls", acl_filter)
+    pair.ask("CreateAcls", {"Creations": [{**acl, "ResourceType": 2, "ResourceName": name, "Principal": "User:a", "Host": "*"} for name in ("t", "u")]})
+    pair.ask("DeleteAcls", {"Filters": [acl_filter, acl_filter]})
     configs = [{"ResourceType": 2, "ResourceName": name} for name in ("t", "nosuch", "a/b")]
     pair.ask("DescribeConfigs", {"Resources": configs, "IncludeSynonyms": True})
     change = {"Name": "retention.ms", "ConfigOperation": 0, "Value": "1000"}

@@ -13,6 +13,7 @@ pub mod reply;
 pub mod table;
 pub mod text;
 
+pub mod acls;
 pub mod cluster;
 pub mod configs;
 pub mod data;

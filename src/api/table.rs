@@ -170,9 +170,9 @@ rows! {
     26 EndTxn                       0..=5  Broker     TransactionalId Write           Txn     8 16 [-];
     27 WriteTxnMarkers              1..=2  Broker     Cluster         ClusterAction   Peer    8 16 [-];
     28 TxnOffsetCommit              0..=5  Broker     TransactionalId Write           Txn     8 16 [-];
-    29 DescribeAcls                 1..=3  Both       Cluster         Describe        Admin   8 16 [-];
-    30 CreateAcls                   1..=3  Both       Cluster         Alter           Admin   8 16 [-];
-    31 DeleteAcls                   1..=3  Both       Cluster         Alter           Admin   8 16 [-];
+    29 DescribeAcls                 1..=3  Both       Cluster         Describe        Admin   8 16 [acls::describe_acls];
+    30 CreateAcls                   1..=3  Both       Cluster         Alter           Admin   8 16 [acls::create_acls];
+    31 DeleteAcls                   1..=3  Both       Cluster         Alter           Admin   8 16 [acls::delete_acls];
     32 DescribeConfigs              1..=4  Both       Topic           DescribeConfigs Admin  16 64 [configs::describe_configs];
     33 AlterConfigs                 0..=2  Both       Topic           AlterConfigs    Admin   8 16 [configs::alter_configs];
     34 AlterReplicaLogDirs          1..=2  Broker     Cluster         Alter           Admin   8 16 [data::alter_replica_log_dirs];

@@ -3,6 +3,7 @@
 // All of this is test code, helpers included: what goes wrong ends the test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod acls;
 mod answers;
 mod api_versions;
 mod client;

@@ -1,0 +1,121 @@
+"""MirrorMaker 2 between Apache Kafka and the broker under test, both ways in one process, and a move of topics under their own names.
+
+Whatever is on the one side is on the other: records in all their parts, partitions, topic configs, and where groups stand.
+"""
+
+import re
+
+from _mirrors import MirrorMaker, end_offsets, expect_mirrored, group_offsets, records, send, topic_configs
+from harness import check, eventually, expect, expect_eq, expect_match
+
+CONFIGS = {"retention.ms": "86400000", "segment.bytes": "2097152", "cleanup.policy": "compact", "compression.type": "lz4", "max.message.bytes": "1500000"}
+
+
+class Pair:
+    """Apache Kafka and the broker under test, and MirrorMaker between them. Each side has topics of its own before it starts."""
+
+    def __init__(self, ctx):
+        self.ctx = ctx
+        self.clusters = {"apache": ctx.new_broker(kind="kafka", name="apache"), "tested": ctx.new_broker(name="tested")}
+        self.topic, self.group = ctx.unique("both"), ctx.unique("both-group")
+        for broker in self.clusters.values():
+            create(ctx, broker, self.topic, 2, CONFIGS)
+            send(ctx, broker, self.topic, range(500), "--compression-codec", "zstd")
+            ctx.consume(self.topic, 500, "--group", self.group, broker=broker)
+        self.mirror_maker = MirrorMaker(ctx, self.clusters, {("apache", "tested"), ("tested", "apache")}, topics="both-.*", groups="both-.*")
+
+    def flows(self):
+        """(alias of the source, source, target), both ways."""
+        apache, tested = self.clusters.values()
+        return ("apache", apache, tested), ("tested", tested, apache)
+
+
+def create(ctx, broker, topic, partitions, configs):
+    args = [arg for key, value in configs.items() for arg in ("--config", f"{key}={value}")]
+    ctx.tool("kafka-topics", "--create", "--topic", topic, "--partitions", partitions, *args, broker=broker)
+
+
+@check("mirror: records and topic configs, from Apache Kafka and to it", own_broker=True)
+def topics(ctx):
+    pair = ctx.fixture("mirror", Pair)
+    for alias, source, target in pair.flows():
+        expect_mirrored(ctx, source, pair.topic, target, f"{alias}.{pair.topic}", timeout_s=60)
+        expect(set(topic_configs(ctx, target, f"{alias}.{pair.topic}")) >= {f"{key}={value}" for key, value in CONFIGS.items()},
+               f"configs of the mirrored topic: {topic_configs(ctx, target, f'{alias}.{pair.topic}')}")
+
+
+@check("mirror: new partitions, new topics and changed configs follow", own_broker=True)
+def changes(ctx):
+    pair = ctx.fixture("mirror", Pair)
+    old, new = ctx.unique("both"), ctx.unique("both")
+    for _, source, _ in pair.flows():
+        create(ctx, source, old, 1, {})
+        send(ctx, source, old, range(50))
+    for alias, source, target in pair.flows():
+        expect_mirrored(ctx, source, old, target, f"{alias}.{old}")
+        ctx.tool("kafka-topics", "--alter", "--topic", old, "--partitions", 3, broker=source)
+        ctx.tool("kafka-configs", "--alter", "--entity-type", "topics", "--entity-name", old, "--add-config", "retention.ms=7200000", broker=source)
+        create(ctx, source, new, 3, {})
+        for topic in (old, new):
+            send(ctx, source, topic, range(50, 150), "--compression-codec", "gzip")
+    for alias, source, target in pair.flows():
+        for topic in (old, new):
+            expect_mirrored(ctx, source, topic, target, f"{alias}.{topic}")
+        eventually(lambda: "retention.ms=7200000" in topic_configs(ctx, target, f"{alias}.{old}"), f"{old}'s new config reaches the target")
+
+
+@check("mirror: groups go on with the mirrored topic where they stood", own_broker=True)
+def groups(ctx):
+    pair = ctx.fixture("mirror", Pair)
+    for alias, source, target in pair.flows():
+        mirrored = f"{alias}.{pair.topic}"
+        translated = {(mirrored, partition): offset for partition, offset in end_offsets(ctx, source, pair.topic).items()}
+        eventually(lambda: expect_eq({key: value for key, value in group_offsets(ctx, target, pair.group).items() if key[0] == mirrored}, translated, "translated offsets") or True,
+                   f"{pair.group} of {alias} is at the end of {mirrored}", timeout_s=40)
+        checkpoints = ctx.tool("kafka-console-consumer", "--topic", f"{alias}.checkpoints.internal", "--from-beginning", "--timeout-ms", 2000,
+                               "--formatter", "org.apache.kafka.connect.mirror.formatters.CheckpointFormatter", broker=target, rc=None).out
+        for (_, partition), offset in translated.items():
+            expect_match(rf"^Checkpoint\{{consumerGroupId={pair.group}, topicPartition={re.escape(mirrored)}-{partition}, upstreamOffset={offset}, downstreamOffset={offset}, ", checkpoints)
+        send(ctx, source, pair.topic, range(500, 600))
+        eventually(lambda: sum(end_offsets(ctx, target, mirrored).values()) == 600, f"the new records are in {mirrored}")
+        numbers = ctx.consume(mirrored, 100, "--group", pair.group, "--formatter-property", "print.headers=true", "--formatter-property", "print.value=false", broker=target, from_beginning=False)
+        expect_eq(sorted(int(re.match(r"n:(\d+),", line)[1]) for line in numbers), list(range(500, 600)), "what the group had not read yet")
+
+
+@check("mirror: heartbeats go both ways, and nothing is complained of", own_broker=True)
+def heartbeats(ctx):
+    pair = ctx.fixture("mirror", Pair)
+    for alias, _, target in pair.flows():
+        lines = ctx.consume(f"{alias}.heartbeats", 3, "--formatter", "org.apache.kafka.connect.mirror.formatters.HeartbeatFormatter", broker=target)
+        for line in lines:
+            expect_match(rf"^Heartbeat\{{sourceClusterAlias=\w+, targetClusterAlias=\w+, timestamp=\d{{13}}\}}$", line)
+    for _, broker, _ in pair.flows():
+        names = ctx.tool("kafka-topics", "--list", broker=broker).lines
+        for name in [name for name in names if name.endswith(".internal")]:
+            expect("cleanup.policy=compact" in topic_configs(ctx, broker, name), f"{name} is compacted")
+    expect_eq(pair.mirror_maker.complaints(), [], "errors that MirrorMaker logged")
+
+
+@check("mirror: a move under the topics' own names, MirrorMaker killed in the middle", own_broker=True)
+def move(ctx):
+    pair = ctx.fixture("mirror", Pair)
+    topic, group = ctx.unique("moved"), ctx.unique("moved-group")
+    _, source, target = pair.flows()[0]
+    create(ctx, source, topic, 3, CONFIGS)
+    send(ctx, source, topic, range(4000))
+    mirror_maker = MirrorMaker(ctx, {"old": source, "new": target}, {("old", "new")}, topics="moved-.*", groups="moved-.*",
+                               **{"replication.policy.class": "org.apache.kafka.connect.mirror.IdentityReplicationPolicy"})
+    eventually(lambda: sum(end_offsets(ctx, target, topic).values()) > 0, "the first records are there", timeout_s=60, interval_s=0.05)
+    mirror_maker.process.kill9()
+    send(ctx, source, topic, range(4000, 5000))
+    ctx.consume(topic, 5000, "--group", group, broker=source)
+    mirror_maker.start()
+
+    def without_offset(line):
+        return re.sub(r"\tOffset:\d+", "", line)
+    expected = {without_offset(line) for line in records(ctx, source, topic)}
+    expect_eq(len(expected), 5000, "records on the source")
+    eventually(lambda: sum(end_offsets(ctx, target, topic).values()) >= 5000, "as many records as on the source", timeout_s=60)
+    eventually(lambda: {without_offset(line) for line in records(ctx, target, topic)} == expected, "the same records, some of them twice")
+    expect_eq(topic_configs(ctx, target, topic), sorted(f"{key}={value}" for key, value in CONFIGS.items()), "configs")
+    eventually(lambda: group_offsets(ctx, target, group) == {(topic, n): end for n, end in end_offsets(ctx, target, topic).items()}, f"{group} is at the end", timeout_s=40)
