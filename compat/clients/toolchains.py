@@ -4,15 +4,13 @@ Every function returns the command that runs its client, and raises an Assertion
 The check `clients: install` calls them all, so that a later check's time is its own.
 """
 
-import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from functools import cache
-from pathlib import Path
 
-from jvm import COMPAT, KAFKA_HOME, TARGET, clip, java_command
+from build import java_classes, need, once, run
+from jvm import COMPAT, TARGET, java_command
 
 CLIENTS = COMPAT / "clients"
 
@@ -36,16 +34,8 @@ def go():
 
 @cache
 def java():
-    need("javac", "java")
-    classes = TARGET / "java-client"
-    sources = sorted((CLIENTS / "java").glob("*.java"))
-
-    def build():
-        shutil.rmtree(classes, ignore_errors=True)
-        run(["javac", "-Xlint:all,-processing,-classfile,-serial,-path,-try", "-Werror", "-cp", f"{KAFKA_HOME}/libs/*", "-d", classes, *sources])
-
-    once("java-client", sources, build)
-    return java_command("-Xmx256m", "-cp", f"{KAFKA_HOME}/libs/*:{classes}", "Main")
+    class_path = java_classes("java-client", CLIENTS / "java")
+    return java_command("-Xmx256m", "-cp", class_path, "Main")
 
 
 @cache
@@ -90,24 +80,3 @@ def kcat():
         run(["apt-get", "install", "-y", "-qq", "kcat"], env={"DEBIAN_FRONTEND": "noninteractive"})
     need("kcat")
     return ["kcat"]
-
-
-def need(*programs):
-    missing = [p for p in programs if not any(shutil.which(name) for name in p.split(" or "))]
-    assert not missing, f"not on this machine: {', '.join(missing)}"
-
-
-def once(name, inputs, build):
-    """Runs `build` unless it has already succeeded with the same inputs."""
-    stamp = TARGET / f"{name}.stamp"
-    digest = hashlib.sha256(b"".join(Path(p).read_bytes() for p in inputs)).hexdigest()
-    if stamp.exists() and stamp.read_text() == digest:
-        return
-    stamp.unlink(missing_ok=True)
-    build()
-    stamp.write_text(digest)
-
-
-def run(command, cwd=None, env=None):
-    done = subprocess.run([str(part) for part in command], cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, f"{' '.join(map(str, command))} ended with {done.returncode}\n{clip(done.stdout)}\n{clip(done.stderr)}"

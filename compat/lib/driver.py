@@ -16,7 +16,7 @@ import harness
 from broker import Broker
 from jvm import COMPAT, TARGET, ToolJvm, ToolTimeout
 
-PATTERNS = ["tools/*.py", "connect/check*.py", "protocol/check*.py", "clients/*/check*.py", "clients/*/*_checks.py", "clients/check*.py", "realtext/check*.py", "realtext/*_checks.py"]
+PATTERNS = ["tools/*.py", "connect/check*.py", "protocol/check*.py", "clients/*/check*.py", "clients/*/*_checks.py", "clients/check*.py", "realtext/check*.py", "realtext/*_checks.py", "streams/check*.py"]
 
 
 class Suite:

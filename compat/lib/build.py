@@ -1,0 +1,44 @@
+"""Builds and installs what checks need below compat/target/, once per change of the files it comes from."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from jvm import KAFKA_HOME, TARGET, clip
+
+
+def need(*programs):
+    missing = [p for p in programs if not any(shutil.which(name) for name in p.split(" or "))]
+    assert not missing, f"not on this machine: {', '.join(missing)}"
+
+
+def once(name, inputs, build):
+    """Runs `build` unless it has already succeeded with the same inputs."""
+    stamp = TARGET / f"{name}.stamp"
+    digest = hashlib.sha256(b"".join(Path(p).read_bytes() for p in inputs)).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    stamp.unlink(missing_ok=True)
+    build()
+    stamp.write_text(digest)
+
+
+def java_classes(name, source_dir):
+    """The class path of the Java program in `source_dir`: its classes and Apache Kafka's jars."""
+    need("javac", "java")
+    classes = TARGET / name
+    sources = sorted(source_dir.glob("*.java"))
+
+    def build():
+        shutil.rmtree(classes, ignore_errors=True)
+        run(["javac", "-Xlint:all,-processing,-classfile,-serial,-path,-try", "-Werror", "-cp", f"{KAFKA_HOME}/libs/*", "-d", classes, *sources])
+
+    once(name, sources, build)
+    return f"{KAFKA_HOME}/libs/*:{classes}"
+
+
+def run(command, cwd=None, env=None):
+    done = subprocess.run([str(part) for part in command], cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, f"{' '.join(map(str, command))} ended with {done.returncode}\n{clip(done.stdout)}\n{clip(done.stderr)}"

@@ -1,0 +1,141 @@
+"""An unmodified Kafka Streams application (java/) on the broker: exact results, and none lost when application or broker are killed."""
+
+import re
+import shutil
+
+from _app import CUSTOMERS, LINES, ORDERS, PARTITIONS, SOURCES, App, Data
+from harness import check, expect, expect_eq, expect_in, table
+
+# Lets the application's sessions be short, so that a killed instance is missed soon.
+SETTINGS = {"group.min.session.timeout.ms": 1000}
+# Microseconds for each record: a round takes seconds then, and has a middle.
+SLOW = 500
+MIDDLE = (LINES + 2 * ORDERS) // 4
+COMMON = "message.timestamp.type=CreateTime,min.insync.replicas=1"
+REPARTITION = f"cleanup.policy=delete,{COMMON},retention.ms=-1,segment.bytes=52428800"
+INTERNAL = {
+    **dict.fromkeys(("words-repartition", "window-words-repartition", "paid-left-repartition", "paid-right-repartition", "billed-repartition"), REPARTITION),
+    **dict.fromkeys(("counts-changelog", "customers-changelog"), f"cleanup.policy=compact,{COMMON}"),
+    **dict.fromkeys(("paid-this-join-store-changelog", "paid-other-join-store-changelog"), f"cleanup.policy=delete,{COMMON},retention.ms=90020000"),
+    "windows-changelog": f"cleanup.policy=compact,delete,{COMMON},retention.ms=90010000",
+}
+
+
+def scene(ctx):
+    broker = ctx.new_broker(SETTINGS)
+    return broker, Data(ctx, broker)
+
+
+@check("streams: exact results, internal topics, restore from changelogs, reset", own_broker=True, timeout_s=300)
+def life(ctx):
+    broker, data = scene(ctx)
+    data.send()
+    app = App(ctx, broker, data.prefix)
+    data.settled()
+    app.leave()
+    data.exact()
+    expect_eq(internal_topics(ctx, broker, data), INTERNAL, "settings of the topics that the application made")
+    read_is_deleted(ctx, broker, data)
+
+    shutil.rmtree(app.state_dir)
+    data.send()
+    app = App(ctx, broker, data.prefix)
+    data.settled()
+    app.leave()
+    data.exact()
+    expect(app.restored()["counts"] >= LINES, f"the counts come back from their changelog\n{app}")
+    expect(app.restored()["customers"] >= CUSTOMERS, f"the customers come back from their changelog\n{app}")
+
+    reset(ctx, broker, data)
+    shutil.rmtree(app.state_dir)
+    app = App(ctx, broker, data.prefix)
+    data.settled()
+    app.leave()
+    data.exact(times=2)
+
+
+def internal_topics(ctx, broker, data):
+    """The settings of each, by the name without the prefix. Every one has the partitions of what it comes from."""
+    result = ctx.tool("kafka-topics", "--describe", broker=broker)
+    found = re.findall(rf"^Topic: {data.prefix}-(\S+-(?:repartition|changelog))\s.*PartitionCount: (\d+)\s.*Configs: (\S*)$", result.out, re.M)
+    expect_eq({int(count) for _, count, _ in found} - {PARTITIONS}, set(), "partitions of internal topics", result)
+    return {name: ",".join(sorted(settings.split(","))) for name, _, settings in found}
+
+
+def read_is_deleted(ctx, broker, data):
+    """Streams deletes from the repartition topics what it has worked off."""
+    topic = data.topic("words-repartition")
+    expect(sum(offsets(ctx, broker, topic, "earliest")) > 0, f"nothing of {topic} was deleted")
+
+
+def offsets(ctx, broker, topic, time):
+    result = ctx.tool("kafka-get-offsets", "--topic", topic, "--time", time, broker=broker)
+    return [int(line.rsplit(":", 1)[1]) for line in result.lines]
+
+
+def reset(ctx, broker, data):
+    """The reset tool on an application that has ended: what it would do, and then the same done."""
+    tool = ["kafka-streams-application-reset", "--application-id", data.prefix, "--input-topics", ",".join(map(data.topic, SOURCES))]
+    committed, topics = group_offsets(ctx, broker, data), internal_topics(ctx, broker, data)
+    start = {(source, partition): "0" for source in SOURCES for partition in range(PARTITIONS)}
+    for last in ("--dry-run", None):
+        result = ctx.tool(*tool, *filter(None, [last]), broker=broker)
+        rewound = re.findall(rf"^Topic: {data.prefix}-(\S+) Partition: (\d+) Offset: (\d+)$", result.out, re.M)
+        expect_eq({(source, int(partition)): offset for source, partition, offset in rewound}, start, "offsets to go back to", result)
+        for name in topics:
+            expect_in(data.topic(name), result.out, result)
+        expect_eq(group_offsets(ctx, broker, data), committed if last else start, f"offsets after {result.command}")
+        expect_eq(internal_topics(ctx, broker, data), topics if last else {}, f"internal topics after {result.command}")
+
+
+def group_offsets(ctx, broker, data):
+    result = ctx.tool("kafka-consumer-groups", "--describe", "--group", data.prefix, broker=broker)
+    return {(row["TOPIC"].removeprefix(f"{data.prefix}-"), int(row["PARTITION"])): row["CURRENT-OFFSET"] for row in table(result.out, "GROUP")}
+
+
+def in_the_middle(ctx, broker, data, **config):
+    """The application, with a part of a round behind it and a part before it."""
+    app = App(ctx, broker, data.prefix, slow=SLOW, **config)
+    app.reaches("the middle", lambda app: app.records() >= MIDDLE)
+    expect(app.records() < 2 * MIDDLE, f"already past the middle\n{app}")
+    return app
+
+
+@check("streams: the application is killed", own_broker=True, timeout_s=300)
+def application_killed(ctx):
+    broker, data = scene(ctx)
+    data.send()
+    app = in_the_middle(ctx, broker, data)
+    app.kill9()
+    app = App(ctx, broker, data.prefix)
+    data.settled()
+    app.leave()
+    data.none_lost()
+
+
+@check("streams: the broker is killed", own_broker=True, timeout_s=300)
+def broker_killed(ctx):
+    broker, data = scene(ctx)
+    data.send()
+    app = in_the_middle(ctx, broker, data)
+    broker.kill9()
+    broker.start()
+    data.settled()
+    app.leave()
+    data.exact()
+
+
+@check("streams: a second instance comes and goes", own_broker=True, timeout_s=300)
+def two_instances(ctx):
+    broker, data = scene(ctx)
+    data.send()
+    standby = {"num.standby.replicas": 1}
+    first = in_the_middle(ctx, broker, data, **standby)
+    second = App(ctx, broker, data.prefix, "b", slow=SLOW, **standby)
+    second.reaches("tasks", lambda app: min(app.tasks()) > 0)
+    data.send()
+    second.reaches("records", lambda app: app.records() >= MIDDLE)
+    second.leave()
+    data.settled()
+    first.leave()
+    data.exact()
