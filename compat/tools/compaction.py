@@ -123,10 +123,10 @@ def compact_and_delete(ctx):
 
 @check("compaction: Kafka's LogCompactionTester, every codec", own_broker=True)
 def log_compaction_tester(ctx):
-    # Segments of a fraction of a second, cleaned while the tester still writes; tombstones go as soon as they may.
-    broker = ctx.new_broker({**FAST_CLEANER, "log.roll.ms": 250, "log.cleaner.min.cleanable.ratio": 0.01, "log.cleaner.delete.retention.ms": 0})
+    # Segments of a blink (a roll takes an append), cleaned while the tester still writes; tombstones go as soon as they may.
+    broker = ctx.new_broker({**FAST_CLEANER, "log.roll.ms": 20, "log.cleaner.min.cleanable.ratio": 0.01, "log.cleaner.delete.retention.ms": 0})
     options = ("--messages", TESTER_MESSAGES, "--duplicates", 20, "--percent-deletes", 30, "--sleep", 3)
     result = ctx.together("kafka-log-compaction-tester", *((*options, "--compression-type", codec) for codec in CODECS), broker=broker, timeout=150)
     expect_eq(result.lines.count("Data verification is completed"), len(CODECS), "testers that are content", result)
     reductions = [float(share) for share in re.findall(rf"^{TESTER_MESSAGES} rows of data produced, \d+ rows of data consumed \(([\d.]+)% reduction\)", result.out, re.M)]
-    expect(len(reductions) == len(CODECS) and all(share > 50 for share in reductions), f"what the cleaner took away: {reductions}", result)
+    expect(len(reductions) == len(CODECS) and all(share > 30 for share in reductions), f"what the cleaner took away: {reductions}", result)
