@@ -209,8 +209,8 @@ rows! {
     65 DescribeTransactions         0..=0  Broker     TransactionalId Describe        Admin   8 16 [-];
     66 ListTransactions             0..=2  Broker     TransactionalId Describe        Admin   8 16 [-];
     67 AllocateProducerIds          0..=0  Controller Cluster         ClusterAction   Peer    8 16 [-];
-    68 ConsumerGroupHeartbeat       0..=1  Broker     Group           Read            Group   8 16 [-];
-    69 ConsumerGroupDescribe        0..=1  Broker     Group           Describe        Group   8 16 [-];
+    68 ConsumerGroupHeartbeat       0..=1  Broker     Group           Read            Group   8 16 [groups::consumer_group_heartbeat];
+    69 ConsumerGroupDescribe        0..=1  Broker     Group           Describe        Group   8 64 [groups::consumer_group_describe];
     70 ControllerRegistration       0..=0  Controller Cluster         ClusterAction   Peer    8 16 [-];
     71 GetTelemetrySubscriptions    0..=0  Broker     Nothing         Any             Client  8 16 [telemetry::get_telemetry_subscriptions];
     72 PushTelemetry                0..=0  Broker     Nothing         Any             Client  8 16 [telemetry::push_telemetry];

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use futures::future::join_all;
 use kafka_protocol::protocol::StrBytes;
 use ottla_base::ErrorCode;
+use ottla_base::config::Settings;
 use ottla_coordinator::{Command, Reply};
+use ottla_metadata::features::GROUP_VERSION;
 
 use crate::api::Ctx;
 
@@ -49,6 +51,12 @@ pub fn error_of(reply: &Reply) -> ErrorCode {
         Reply::Failed(error) => *error,
         _ => ErrorCode::UnknownServerError,
     }
+}
+
+/// Whether members may speak the consumer protocol at all: the cluster has the feature, and this broker's file allows it.
+pub fn is_consumer_protocol_enabled(ctx: &Ctx) -> bool {
+    let protocols = ctx.node.config.list("group.coordinator.rebalance.protocols");
+    protocols.iter().any(|protocol| protocol == "consumer") && ctx.image().features.level(GROUP_VERSION) >= 1
 }
 
 /// Asks each partition once for all of its groups; gives back the groups of each, and what the partition answered.

@@ -1,6 +1,8 @@
 //! Consumer groups and their committed offsets. One file per API.
 
 mod common;
+pub mod consumer_group_describe;
+pub mod consumer_group_heartbeat;
 pub mod delete_groups;
 pub mod describe_groups;
 pub mod find_coordinator;

@@ -140,6 +140,7 @@ fn what_would_not_be_safe_to_ignore_is_refused() {
         "principal.builder.class=com.example.Builder",
         "listener.security.protocol.map=PLAINTEXT:SASL_SSL,CONTROLLER:PLAINTEXT\ninter.broker.listener.name=PLAINTEXT",
         "controller.quorum.voters=7@a:1,8@b:1",
+        "group.consumer.assignors=uniform,com.example.Assignor",
     ] {
         let message = refusal(extra);
         let key = extra.split('=').next().unwrap_or_default();

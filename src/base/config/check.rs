@@ -175,6 +175,15 @@ fn connections(config: &impl Settings, problems: &mut Vec<Problem>) {
     );
 }
 
+const ASSIGNORS_KEY: &str = "group.consumer.assignors";
+/// Kafka's own, by name and by class; a cluster may have others, written in Java.
+const ASSIGNORS: &[&str] = &[
+    "uniform",
+    "range",
+    "org.apache.kafka.coordinator.group.assignor.UniformAssignor",
+    "org.apache.kafka.coordinator.group.assignor.RangeAssignor",
+];
+
 /// What would be dangerous to accept and not do.
 fn refusals(config: &BrokerConfig, problems: &mut Vec<Problem>) {
     let default_principals = "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder";
@@ -191,6 +200,12 @@ fn refusals(config: &BrokerConfig, problems: &mut Vec<Problem>) {
                 key,
                 format!("Ottla does not do what {class} does, and ignoring it would not be safe"),
             ));
+        }
+    }
+    for name in config.list(ASSIGNORS_KEY) {
+        if !ASSIGNORS.contains(&name.as_str()) {
+            let why = format!("Ottla has no assignor {name}, only uniform and range");
+            problems.push((ASSIGNORS_KEY, why));
         }
     }
     if config.bool("remote.log.storage.system.enable") {

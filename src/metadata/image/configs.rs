@@ -79,6 +79,13 @@ impl Configs {
         self.resources.iter()
     }
 
+    /// The resources of one kind that have a config, in the order of their names.
+    pub fn of_kind(&self, kind: ConfigKind) -> impl Iterator<Item = (&str, &OrdMap<String, String>)> {
+        let all = self.resources.range(ConfigResource::new(kind, "")..);
+        all.take_while(move |(resource, _)| resource.kind == kind)
+            .map(|(resource, values)| (resource.name.as_str(), values))
+    }
+
     pub(super) fn apply(&mut self, record: &ConfigRecord, delta: &mut Delta) -> Result<(), ImageError> {
         let kind = ConfigKind::from_code(record.resource_type)
             .ok_or(ImageError::UnknownConfigKind(record.resource_type))?;

@@ -1,10 +1,13 @@
 //! The group coordinator of this node: one shard per partition of `__consumer_offsets` that the node leads, and the way from
 //! a group's name to its shard.
 //!
-//! It hears of the cluster as every room does (leaderships come and go, topics are deleted) and never asks. Between a
-//! request and its shard there is a map and a queue, nothing else.
+//! It hears of the cluster as every room does (leaderships come and go, topics change) and never asks. Between a request and
+//! its shard there is a map and a queue, nothing else. [`options`]: what is set for groups; `known`: what shards of consumer
+//! groups are told of the cluster.
 
 pub mod internal_topics;
+mod known;
+pub mod options;
 #[cfg(test)]
 mod tests;
 
@@ -13,12 +16,12 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use ottla_base::config::Settings;
 use ottla_base::{Clock, ErrorCode, Uuid};
 use ottla_coordinator::{Command, GroupConfig, GroupShard, Machine, Reply};
+use ottla_metadata::delta::TopicDelta;
+use ottla_metadata::image::Topic;
 use ottla_metadata::{Delta, Image};
-use ottla_storage::batch::Codec;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tracing::debug;
 
@@ -26,54 +29,10 @@ use super::coordinator_loop::journal::PartitionJournal;
 use super::coordinator_loop::{LoopOptions, ShardHandle};
 use crate::replica::{Partition, ReplicaManager};
 use internal_topics::{CONSUMER_OFFSETS, partition_for};
+use known::{Known, News};
+pub use options::GroupOptions;
 
 type Shard = ShardHandle<GroupShard>;
-
-/// The settings that a coordinator lives with; none of them changes while it runs.
-#[derive(Clone)]
-pub struct GroupOptions {
-    pub node_id: i32,
-    pub groups: Arc<GroupConfig>,
-    /// Partitions of `__consumer_offsets` as long as it is not there.
-    pub partitions: i32,
-    pub codec: Codec,
-    pub commit_timeout: Duration,
-    pub load_buffer_bytes: usize,
-    pub expiry_interval: Duration,
-}
-
-impl GroupOptions {
-    pub fn new(node_id: i32, config: &impl Settings) -> Self {
-        const MINUTE_MS: i64 = 60 * 1000;
-        let size = |key: &str| usize::try_from(config.i32(key)).unwrap_or(0);
-        let millis = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
-        Self {
-            node_id,
-            groups: Arc::new(GroupConfig {
-                min_session_timeout_ms: config.i32("group.min.session.timeout.ms"),
-                max_session_timeout_ms: config.i32("group.max.session.timeout.ms"),
-                initial_rebalance_delay_ms: config.i32("group.initial.rebalance.delay.ms"),
-                max_size: size("group.max.size"),
-                offset_metadata_max_chars: size("offset.metadata.max.bytes"),
-                offsets_retention_ms: i64::from(config.i32("offsets.retention.minutes")) * MINUTE_MS,
-                ..GroupConfig::default()
-            }),
-            partitions: config.i32("offsets.topic.num.partitions"),
-            codec: codec(config.i32("offsets.topic.compression.codec")),
-            commit_timeout: millis(config.i32("offsets.commit.timeout.ms").into()),
-            load_buffer_bytes: size("offsets.load.buffer.size"),
-            expiry_interval: millis(config.i64("offsets.retention.check.interval.ms")),
-        }
-    }
-}
-
-/// The codec behind the number that a batch has for it.
-fn codec(number: i32) -> Codec {
-    i16::try_from(number)
-        .ok()
-        .and_then(|number| Codec::from_attributes(number).ok())
-        .unwrap_or(Codec::None)
-}
 
 pub struct GroupCoordinator {
     options: GroupOptions,
@@ -82,6 +41,7 @@ pub struct GroupCoordinator {
     /// As many as `__consumer_offsets` has.
     partitions: AtomicI32,
     shards: RwLock<BTreeMap<i32, LoadedShard>>,
+    known: Mutex<Known>,
 }
 
 struct LoadedShard {
@@ -100,6 +60,7 @@ impl GroupCoordinator {
             clock,
             runtime,
             shards: RwLock::default(),
+            known: Mutex::default(),
         });
         coordinator
             .runtime
@@ -138,8 +99,8 @@ impl GroupCoordinator {
         self.shards.read().keys().copied().collect()
     }
 
-    /// Loads what this node has come to lead, lets go of what it does not lead any more, and forgets the offsets of topics
-    /// that are gone. Runs after the replicas have heard of the same change.
+    /// Loads what this node has come to lead, lets go of what it does not lead any more, forgets the offsets of topics that
+    /// are gone, and tells consumer groups what topics there are and what is set for them. Runs after the replicas have heard of the same change.
     pub fn apply(&self, image: &Image, delta: &Delta, replicas: &ReplicaManager) {
         if delta
             .deleted_topics
@@ -156,12 +117,16 @@ impl GroupCoordinator {
         if !deleted.is_empty() {
             self.tell_all(&Command::TopicsDeleted(deleted));
         }
-        let Some(topic) = image.topics.by_name(CONSUMER_OFFSETS) else {
-            return;
-        };
-        let Some(changed) = delta.topics.get(&topic.id) else {
-            return;
-        };
+        let mut known = self.known.lock();
+        self.spread(known.apply(image, delta, &replicas.config()));
+        if let Some(topic) = image.topics.by_name(CONSUMER_OFFSETS)
+            && let Some(changed) = delta.topics.get(&topic.id)
+        {
+            self.apply_leaders(topic, changed, replicas, &known);
+        }
+    }
+
+    fn apply_leaders(&self, topic: &Topic, changed: &TopicDelta, replicas: &ReplicaManager, known: &Known) {
         self.partitions.store(
             i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX),
             Ordering::Relaxed,
@@ -173,7 +138,9 @@ impl GroupCoordinator {
                 .filter(|state| state.leader == self.options.node_id);
             let local = leads.and_then(|_| replicas.by_name(CONSUMER_OFFSETS, *index));
             match (leads, local) {
-                (Some(state), Some(partition)) => self.lead(topic.id, *index, state.leader_epoch, partition),
+                (Some(state), Some(partition)) => {
+                    self.lead(topic.id, *index, state.leader_epoch, partition, known);
+                }
                 _ => self.resign(*index),
             }
         }
@@ -186,7 +153,7 @@ impl GroupCoordinator {
         }
     }
 
-    fn lead(&self, topic_id: Uuid, index: i32, leader_epoch: i32, partition: Arc<Partition>) {
+    fn lead(&self, topic_id: Uuid, index: i32, leader_epoch: i32, partition: Arc<Partition>, known: &Known) {
         let mut shards = self.shards.write();
         if let Some(shard) = shards.get_mut(&index) {
             let is_stale = leader_epoch < shard.leader_epoch;
@@ -206,8 +173,16 @@ impl GroupCoordinator {
             load_buffer_bytes: self.options.load_buffer_bytes,
         };
         let journal = PartitionJournal::new(partition, self.clock.clone(), self.runtime.clone());
-        let machine = GroupShard::new(self.options.groups.clone());
+        let config = GroupConfig {
+            consumer: known.consumer.clone(),
+            ..GroupConfig::clone(&self.options.groups)
+        };
+        let machine = GroupShard::new(Arc::new(config));
         let handle = ShardHandle::open(machine, journal, options, &self.runtime);
+        // It is told before anybody else can reach it.
+        for command in known.everything(|group| self.partition_for(group) == index) {
+            handle.notify(command);
+        }
         shards.insert(
             index,
             LoadedShard {
@@ -221,6 +196,18 @@ impl GroupCoordinator {
     fn resign(&self, index: i32) {
         if let Some(shard) = self.shards.write().remove(&index) {
             shard.handle.close();
+        }
+    }
+
+    fn spread(&self, news: News) {
+        for command in &news.all {
+            self.tell_all(command);
+        }
+        let shards = self.shards.read();
+        for (group, command) in news.groups {
+            if let Some(shard) = shards.get(&self.partition_for(&group)) {
+                shard.handle.notify(command);
+            }
         }
     }
 

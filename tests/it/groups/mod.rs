@@ -1,6 +1,7 @@
 //! Groups over the wire: every API in every version, what happens while a member waits, and what a restart leaves.
 
 mod admin;
+mod consumer;
 mod member;
 mod offsets;
 mod producers;

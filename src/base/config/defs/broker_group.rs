@@ -5,33 +5,33 @@
 use crate::config::def::config_defs;
 
 config_defs! { GROUP_COORDINATORS:
-    "group.consumer.assignment.interval.ms" Int = "1000", AtLeast(0), Medium ClusterWide Accepted,
+    "group.consumer.assignment.interval.ms" Int = "1000", AtLeast(0), Medium ClusterWide Used,
         "Shortest pause between two assignments of a consumer group.";
-    "group.consumer.assignors" List = "uniform,range", DistinctSome, Medium ReadOnly Accepted,
+    "group.consumer.assignors" List = "uniform,range", DistinctSome, Medium ReadOnly Used,
         "Server-side assignors for consumer groups; the first is the default.";
-    "group.consumer.heartbeat.interval.ms" Int = "5000", AtLeast(1), Medium ReadOnly Accepted,
+    "group.consumer.heartbeat.interval.ms" Int = "5000", AtLeast(1), Medium ReadOnly Used,
         "Heartbeat interval given to members of consumer groups.";
-    "group.consumer.max.assignment.interval.ms" Int = "15000", AtLeast(0), Medium ReadOnly Accepted,
+    "group.consumer.max.assignment.interval.ms" Int = "15000", AtLeast(0), Medium ReadOnly Used,
         "Largest value a group may set for `consumer.assignment.interval.ms`.";
-    "group.consumer.max.heartbeat.interval.ms" Int = "15000", AtLeast(1), Medium ReadOnly Accepted,
+    "group.consumer.max.heartbeat.interval.ms" Int = "15000", AtLeast(1), Medium ReadOnly Used,
         "Largest value a group may set for `consumer.heartbeat.interval.ms`.";
-    "group.consumer.max.session.timeout.ms" Int = "60000", AtLeast(1), Medium ReadOnly Accepted,
+    "group.consumer.max.session.timeout.ms" Int = "60000", AtLeast(1), Medium ReadOnly Used,
         "Largest value a group may set for `consumer.session.timeout.ms`.";
-    "group.consumer.max.size" Int = "2147483647", AtLeast(1), Medium ReadOnly Accepted,
+    "group.consumer.max.size" Int = "2147483647", AtLeast(1), Medium ReadOnly Used,
         "Most members of a consumer group.";
     "group.consumer.migration.policy" String = "bidirectional",
         OneOfIgnoringCase(&["BIDIRECTIONAL", "DISABLED", "DOWNGRADE", "UPGRADE"]), Medium ReadOnly Accepted,
         "Whether groups may change between the classic and the consumer protocol while members are there.";
-    "group.consumer.min.assignment.interval.ms" Int = "0", AtLeast(0), Medium ReadOnly Accepted,
+    "group.consumer.min.assignment.interval.ms" Int = "0", AtLeast(0), Medium ReadOnly Used,
         "Smallest value a group may set for `consumer.assignment.interval.ms`.";
-    "group.consumer.min.heartbeat.interval.ms" Int = "5000", AtLeast(1), Medium ReadOnly Accepted,
+    "group.consumer.min.heartbeat.interval.ms" Int = "5000", AtLeast(1), Medium ReadOnly Used,
         "Smallest value a group may set for `consumer.heartbeat.interval.ms`.";
-    "group.consumer.min.session.timeout.ms" Int = "45000", AtLeast(1), Medium ReadOnly Accepted,
+    "group.consumer.min.session.timeout.ms" Int = "45000", AtLeast(1), Medium ReadOnly Used,
         "Smallest value a group may set for `consumer.session.timeout.ms`.";
     "group.consumer.regex.refresh.interval.ms" Int = "600000",
-        AtLeast(10000), Medium ReadOnly Accepted internal,
+        AtLeast(10000), Medium ReadOnly Used internal,
         "How often the topics behind a subscribed regular expression are looked up again.";
-    "group.consumer.session.timeout.ms" Int = "45000", AtLeast(1), Medium ReadOnly Accepted,
+    "group.consumer.session.timeout.ms" Int = "45000", AtLeast(1), Medium ReadOnly Used,
         "Silence after which a member of a consumer group is removed.";
     "group.coordinator.append.linger.ms" Int = "-1", AtLeast(-1), Medium ReadOnly Accepted,
         "How long the group coordinator gathers records before it writes them; -1 adapts to the load.";
@@ -41,7 +41,7 @@ config_defs! { GROUP_COORDINATORS:
         AtLeast(524_288), Medium ClusterWide Accepted,
         "Largest write buffer the coordinator keeps for reuse.";
     "group.coordinator.rebalance.protocols" List = "classic,consumer,streams",
-        SomeOf(&["consumer", "classic", "share", "streams"]), Medium ReadOnly Accepted,
+        SomeOf(&["consumer", "classic", "share", "streams"]), Medium ReadOnly Used,
         "Group protocols that are switched on; deprecated in favour of feature versions.";
     "group.coordinator.threads" Int = "4", AtLeast(1), High ReadOnly Accepted,
         "Threads that run the group coordinator's partitions.";

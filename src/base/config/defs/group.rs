@@ -5,11 +5,11 @@
 use crate::config::def::config_defs;
 
 config_defs! { GROUP:
-    "consumer.assignment.interval.ms" Int = "1000", AtLeast(0), Medium ClusterWide Accepted,
+    "consumer.assignment.interval.ms" Int = "1000", AtLeast(0), Medium ClusterWide Used,
         "Shortest pause between two assignments of this consumer group.";
-    "consumer.heartbeat.interval.ms" Int = "5000", AtLeast(1), Medium ClusterWide Accepted,
+    "consumer.heartbeat.interval.ms" Int = "5000", AtLeast(1), Medium ClusterWide Used,
         "Heartbeat interval given to members of this consumer group.";
-    "consumer.session.timeout.ms" Int = "45000", AtLeast(1), Medium ClusterWide Accepted,
+    "consumer.session.timeout.ms" Int = "45000", AtLeast(1), Medium ClusterWide Used,
         "Silence after which a member of this consumer group is removed.";
     "share.assignment.interval.ms" Int = "1000", AtLeast(0), Medium ClusterWide Accepted,
         "Shortest pause between two assignments of this share group.";
