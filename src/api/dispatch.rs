@@ -92,15 +92,18 @@ fn pending(reply: Reply<Result<Body, WireError>>, header: RequestHeader) -> Pend
         Reply::Later(future) => Pending::Later(future.map(move |body| framed(&header, body)).boxed()),
         Reply::Nothing => Pending::Now(Answer::Silence),
         Reply::Close(reason) => Pending::Now(Answer::Close(reason.to_owned())),
-        Reply::Eventually(future) => Pending::Later(
-            future
-                .map(move |answered| match answered {
-                    Answered::With(body) => framed(&header, body),
-                    Answered::Nothing => Answer::Silence,
-                    Answered::Close(reason) => Answer::Close(reason.to_owned()),
-                })
-                .boxed(),
-        ),
+        Reply::Eventually(future) => {
+            Pending::Later(future.map(move |answered| ended(&header, answered)).boxed())
+        }
+        Reply::Alone(future) => Pending::Alone(future.map(move |answered| ended(&header, answered)).boxed()),
+    }
+}
+
+fn ended(header: &RequestHeader, answered: Answered<Result<Body, WireError>>) -> Answer {
+    match answered {
+        Answered::With(body) => framed(header, body),
+        Answered::Nothing => Answer::Silence,
+        Answered::Close(reason) => Answer::Close(reason.to_owned()),
     }
 }
 

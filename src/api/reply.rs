@@ -14,6 +14,9 @@ pub enum Reply<R> {
     Close(&'static str),
     /// For what is known only later whether it is answered.
     Eventually(BoxFuture<'static, Answered<R>>),
+    /// As [`Self::Eventually`], and nothing behind it is started before it is answered: what follows may depend on an append
+    /// that is yet to come.
+    Alone(BoxFuture<'static, Answered<R>>),
 }
 
 /// How a request ends.
@@ -32,6 +35,10 @@ impl<R: Send + 'static> Reply<R> {
         Self::Eventually(Box::pin(future))
     }
 
+    pub fn alone(future: impl Future<Output = Answered<R>> + Send + 'static) -> Self {
+        Self::Alone(Box::pin(future))
+    }
+
     pub fn map<S: 'static>(self, f: impl FnOnce(R) -> S + Send + 'static) -> Reply<S> {
         match self {
             Self::Now(response) => Reply::Now(f(response)),
@@ -39,6 +46,7 @@ impl<R: Send + 'static> Reply<R> {
             Self::Nothing => Reply::Nothing,
             Self::Close(reason) => Reply::Close(reason),
             Self::Eventually(future) => Reply::Eventually(future.map(|answered| answered.map(f)).boxed()),
+            Self::Alone(future) => Reply::Alone(future.map(|answered| answered.map(f)).boxed()),
         }
     }
 }

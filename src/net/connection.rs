@@ -221,6 +221,10 @@ impl Connection {
                 }
                 Pending::Now(answer) => self.in_flight.push_back(InFlight::Ready(Some(answer))),
                 Pending::Later(future) => self.in_flight.push_back(InFlight::Waiting(future)),
+                Pending::Alone(future) => {
+                    self.is_alone = true;
+                    self.in_flight.push_back(InFlight::Waiting(future));
+                }
             }
         }
         self.note_partial_frame();

@@ -42,10 +42,15 @@ impl Service for Words {
     fn call(&self, _connection: &Arc<ConnectionInfo>, frame: Bytes) -> Pending {
         self.started.fetch_add(1, Ordering::SeqCst);
         match &frame[..] {
-            b"hold" | b"alone, hold" => {
+            b"hold" | b"alone, hold" | b"hold all" => {
                 let (release, released) = oneshot::channel();
                 self.held.lock().push(release);
-                Pending::Later(released.map(move |_| Answer::Frame(frame.into())).boxed())
+                let is_alone = frame.ends_with(b"all");
+                let answer = released.map(move |_| Answer::Frame(frame.into())).boxed();
+                match is_alone {
+                    true => Pending::Alone(answer),
+                    false => Pending::Later(answer),
+                }
             }
             b"finish" => {
                 let finished = self.finished.clone();
@@ -182,6 +187,23 @@ async fn what_may_not_overlap_is_alone() {
             (node.started(), node.words.held.lock().len()),
             (started, released)
         );
+        node.release();
+    }
+    for expected in requests {
+        assert_eq!(receive(&mut stream).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_turns_out_to_be_alone_holds_up_what_is_behind_it() {
+    let node = node(NetLimits::default()).await;
+    let mut stream = node.connect().await;
+    let requests: [&[u8]; 4] = [b"hold", b"hold all", b"word", b"hold"];
+    send(&mut stream, &requests).await;
+    for started in [2, 4] {
+        node.until_started(started).await;
+        sleep(SHORT / 3).await;
+        assert_eq!(node.started(), started);
         node.release();
     }
     for expected in requests {

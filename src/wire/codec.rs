@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::{Decodable, Encodable};
 
-use super::messages::encoded_as;
+use super::messages::{answered_as, encoded_as};
 use super::{Body, WireError, schema};
 
 /// A message that a request's body decodes to. Every type of kafka-protocol is one; `wire::messages` adds its own.
@@ -24,7 +24,7 @@ pub trait ResponseBody: Sized {
 
 impl<T: Encodable> ResponseBody for T {
     fn encode_body(self, key: i16, version: i16) -> Result<Body, WireError> {
-        let version = encoded_as(key, version);
+        let version = answered_as(key, version);
 
         let size = self
             .compute_size(version)

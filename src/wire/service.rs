@@ -30,6 +30,8 @@ pub trait Service: Send + Sync + 'static {
 pub enum Pending {
     Now(Answer),
     Later(BoxFuture<'static, Answer>),
+    /// No request is started before this one is answered.
+    Alone(BoxFuture<'static, Answer>),
 }
 
 /// What the connection does once the request's turn to be answered has come.

@@ -13,5 +13,6 @@ pub mod list_offsets;
 mod locate;
 pub mod offset_for_leader_epoch;
 pub mod produce;
+mod produce_answer;
 
 pub use fetch::FetchState;

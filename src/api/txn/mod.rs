@@ -1,3 +1,5 @@
 //! Transactional and idempotent producers. One file per API.
 
 pub mod init_producer_id;
+pub mod verification;
+pub mod write_txn_markers;

@@ -6,12 +6,14 @@
 //! | OffsetFetch | 10 | [`OffsetFetchRequest`], the same |
 //! | ListOffsets | 11 | kafka-protocol's: 11 looks like 10 on the wire |
 //! | DescribeLogDirs | 5 | request: kafka-protocol's, 5 looks like 4; answer: [`describe_log_dirs::DescribeLogDirsResponse`] |
+//! | WriteTxnMarkers | 2 | request: [`WriteTxnMarkersRequest`]; answer: kafka-protocol's, 2 looks like 1 |
 //!
 //! Answers of OffsetCommit and OffsetFetch are kafka-protocol's in all versions.
 
 pub mod describe_log_dirs;
 pub mod offset_commit;
 pub mod offset_fetch;
+pub mod write_txn_markers;
 
 use bytes::{Buf, Bytes};
 use kafka_protocol::messages::ApiKey;
@@ -23,6 +25,7 @@ use super::{Body, WireError};
 pub use describe_log_dirs::DescribeLogDirsResponse;
 pub use offset_commit::OffsetCommitRequest;
 pub use offset_fetch::OffsetFetchRequest;
+pub use write_txn_markers::WriteTxnMarkersRequest;
 
 /// The newest version known to kafka-protocol that has the same bytes.
 pub(super) fn encoded_as(key: i16, version: i16) -> i16 {
@@ -32,6 +35,15 @@ pub(super) fn encoded_as(key: i16, version: i16) -> i16 {
         (LIST_OFFSETS, 11) => 10,
         (DESCRIBE_LOG_DIRS, 5) => 4,
         _ => version,
+    }
+}
+
+/// The same for an answer, which may look like an older one where its request does not.
+pub(super) fn answered_as(key: i16, version: i16) -> i16 {
+    const WRITE_TXN_MARKERS: i16 = ApiKey::WriteTxnMarkers as i16;
+    match (key, version) {
+        (WRITE_TXN_MARKERS, 2) => 1,
+        _ => encoded_as(key, version),
     }
 }
 
