@@ -13,6 +13,7 @@ from build import java_classes, need, once, run
 from jvm import COMPAT, TARGET, java_command
 
 CLIENTS = COMPAT / "clients"
+KARAPACE = "3.16.0"
 
 
 @cache
@@ -51,6 +52,22 @@ def python(program):
 
     once("venv", [requirements], install)
     return [str(venv / "bin" / "python"), str(CLIENTS / "python" / program)]
+
+
+@cache
+def karapace():
+    """Karapace lives in its own repository alone: $KARAPACE_SRC is a copy of its release, or pip fetches it from there."""
+    venv, here = TARGET / "karapace", CLIENTS / "karapace"
+    source = os.environ.get("KARAPACE_SRC", f"https://github.com/Aiven-Open/karapace/archive/refs/tags/{KARAPACE}.tar.gz")
+
+    def install():
+        shutil.rmtree(venv, ignore_errors=True)
+        run([sys.executable, "-m", "venv", venv])
+        run([venv / "bin" / "pip", "install", "--quiet", "-r", here / "requirements.txt"])
+        run([venv / "bin" / "pip", "install", "--quiet", "--no-deps", source], env={"KARAPACE_VERSION": KARAPACE})
+
+    once("karapace", [here / "requirements.txt"], install)
+    return [str(venv / "bin" / "python"), "-m", "karapace.karapace_all"]
 
 
 @cache

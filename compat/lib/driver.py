@@ -111,6 +111,7 @@ def parse(argv):
     parser.add_argument("--list", action="store_true", help="list the checks and stop")
     parser.add_argument("--keep", action="store_true", help="keep brokers' directories and logs also when all is well")
     parser.add_argument("--quick", action="store_true", help='leave out checks tagged "slow"')
+    parser.add_argument("--outside", action="store_true", help='also checks tagged "outside", of programs that are in no package registry')
     parser.add_argument("--record", action="store_true", help="with --peer: write the files of tools/data/ from Apache Kafka's answers")
     options = parser.parse_args(argv)
     if options.record and not options.peer:
@@ -139,7 +140,7 @@ def discover():
 def wanted(found, options):
     def named(pattern):
         return any(pattern in text or fnmatch.fnmatch(text, pattern) for text in (found["module"], found["name"]))
-    if (options.quick and "slow" in found["tags"]) or (options.peer and "ottla" in found["tags"]):
+    if any(left_out and tag in found["tags"] for tag, left_out in (("slow", options.quick), ("ottla", options.peer), ("outside", not options.outside))):
         return False
     return (not options.only or any(map(named, options.only))) and not any(map(named, options.skip))
 

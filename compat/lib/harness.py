@@ -29,7 +29,7 @@ class CheckFailed(AssertionError):
 
 
 def check(name, tags=(), own_broker=False, timeout_s=180):
-    """Registers a function of one argument (Ctx). `tags`: "slow" is left out by --quick, "ottla" (what Apache Kafka does not have) by --peer. `own_broker`: do not start the shared one for it. Past `timeout_s` the check fails."""
+    """Registers a function of one argument (Ctx). `tags`: "slow" is left out by --quick, "ottla" (what Apache Kafka does not have) by --peer, "outside" (of a program that is in no package registry) unless --outside is given. `own_broker`: do not start the shared one for it. Past `timeout_s` the check fails."""
     def register(function):
         REGISTRY.append({"name": name, "run": function, "tags": set(tags), "own_broker": own_broker, "timeout_s": timeout_s})
         return function
