@@ -7,6 +7,7 @@
 //! - [`machine`]: the shape of every machine, and how a step of it becomes records and answers.
 //! - [`command`]: what the group machine is asked and what it answers.
 //! - [`shard`]: the group machine itself; `classic` and [`consumer`] hold the groups of the two protocols, `offsets` what they commit.
+//! - [`transaction`]: the machine of transactions.
 //! - [`timers`]: deadlines as data.
 //!
 //! Invariant: what is in memory beyond the records (who waits, whose session ends when) is lost with the process and can be:
@@ -23,11 +24,13 @@ mod offsets;
 pub mod records;
 pub mod shard;
 pub mod timers;
+pub mod transaction;
 
 pub use command::{Command, Reply};
 pub use config::GroupConfig;
 pub use machine::{Machine, Now, Outcome, Then, Token};
 pub use shard::GroupShard;
+pub use transaction::{TransactionConfig, TransactionShard};
 
 #[cfg(test)]
 mod script_tests;

@@ -33,6 +33,8 @@ pub enum RecordError {
     Malformed(#[from] SchemaError),
     #[error("a record without a key")]
     NoKey,
+    #[error("a transaction with the status {0}")]
+    UnknownStatus(i8),
 }
 
 /// A key and a value as they stand in a batch.

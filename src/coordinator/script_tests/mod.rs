@@ -5,7 +5,7 @@
 //! follow. `UPDATE_TESTDATA=1 cargo test -p ottla-coordinator` writes what happens into the files, to be read before it is
 //! believed.
 
-mod args;
+pub(crate) mod args;
 mod consumer;
 mod print;
 mod random;
@@ -16,55 +16,61 @@ use std::path::Path;
 
 use world::World;
 
+/// What a script acts on: it does a line and says what happened.
+pub(crate) trait Stage {
+    fn new() -> Self;
+    fn run(&mut self, line: &str) -> Vec<String>;
+}
+
 #[test]
 fn classic_groups() {
-    run("classic.txt");
+    run::<World>("classic.txt");
 }
 
 #[test]
 fn static_members() {
-    run("static.txt");
+    run::<World>("static.txt");
 }
 
 #[test]
 fn offsets() {
-    run("offsets.txt");
+    run::<World>("offsets.txt");
 }
 
 #[test]
 fn administration() {
-    run("admin.txt");
+    run::<World>("admin.txt");
 }
 
 #[test]
 fn failed_appends_and_restarts() {
-    run("log.txt");
+    run::<World>("log.txt");
 }
 
 #[test]
 fn consumer_groups() {
-    run("consumer.txt");
+    run::<World>("consumer.txt");
 }
 
 #[test]
 fn consumer_groups_static_members() {
-    run("consumer_static.txt");
+    run::<World>("consumer_static.txt");
 }
 
 #[test]
 fn consumer_groups_subscriptions() {
-    run("consumer_topics.txt");
+    run::<World>("consumer_topics.txt");
 }
 
 #[test]
 fn consumer_groups_log() {
-    run("consumer_log.txt");
+    run::<World>("consumer_log.txt");
 }
 
-fn run(file: &str) {
+pub(crate) fn run<S: Stage>(file: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(file);
     let expected = fs::read_to_string(&path).expect("the script is there");
-    let actual = replay_script(&expected);
+    let actual = replay_script::<S>(&expected);
     if std::env::var_os("UPDATE_TESTDATA").is_some() {
         fs::write(&path, &actual).expect("the script can be written");
     } else if let Some(line) = first_difference(&expected, &actual) {
@@ -76,9 +82,9 @@ fn run(file: &str) {
 }
 
 /// The script with its expectations replaced by what happens.
-fn replay_script(script: &str) -> String {
+fn replay_script<S: Stage>(script: &str) -> String {
     let mut out = String::new();
-    let mut world = World::new();
+    let mut stage = S::new();
     for line in script.lines() {
         let command = line.trim();
         if line.starts_with("> ") || line == ">" {
@@ -87,9 +93,9 @@ fn replay_script(script: &str) -> String {
         out.push_str(line);
         out.push('\n');
         if command.starts_with("== ") {
-            world = World::new();
+            stage = S::new();
         } else if !command.is_empty() && !command.starts_with('#') {
-            for happened in world.run(command) {
+            for happened in stage.run(command) {
                 out.push_str("> ");
                 out.push_str(&happened);
                 out.push('\n');

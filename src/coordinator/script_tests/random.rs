@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 
+use super::Stage;
 use super::print;
 use super::world::World;
 

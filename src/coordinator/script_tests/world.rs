@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use ottla_base::{ErrorCode, Uuid};
 
+use super::Stage;
 use super::args::Args;
 use super::{consumer, print};
 use crate::command::*;
@@ -52,8 +53,8 @@ enum Append {
     Holds,
 }
 
-impl World {
-    pub fn new() -> Self {
+impl Stage for World {
+    fn new() -> Self {
         let config = GroupConfig::default();
         Self {
             shard: GroupShard::new(Arc::new(config.clone())),
@@ -74,7 +75,7 @@ impl World {
         }
     }
 
-    pub fn run(&mut self, line: &str) -> Vec<String> {
+    fn run(&mut self, line: &str) -> Vec<String> {
         let args = Args::parse(line);
         match args.verb {
             "config" => self.configure(&args),
@@ -108,7 +109,9 @@ impl World {
         }
         std::mem::take(&mut self.happened)
     }
+}
 
+impl World {
     /// Names of those who have no answer yet.
     pub fn waiting(&self) -> Vec<&str> {
         self.waiting.values().map(String::as_str).collect()
