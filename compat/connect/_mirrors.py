@@ -14,12 +14,15 @@ MIRROR_MAKER = {
     "status.storage.partitions": 2,
     "sync.group.offsets.enabled": "true",
     "offset.lag.max": 0,
+    "tasks.max": 2,
+}
+# Of the Connect workers inside; these go by the name of a cluster, or MirrorMaker keeps them from its workers.
+WORKER = {
     "offset.flush.interval.ms": 500,
     "session.timeout.ms": 6000,
     "heartbeat.interval.ms": 500,
     "scheduled.rebalance.max.delay.ms": 500,
     "plugin.discovery": "service_load",
-    "tasks.max": 2,
 }
 
 
@@ -29,9 +32,9 @@ class MirrorMaker:
     def __init__(self, ctx, clusters, flows, name="mm2", **settings):
         enabled = {f"{source}->{target}.{what}": str((source, target) in flows).lower()
                    for source in clusters for target in clusters if source != target for what in ("enabled", "emit.heartbeats.enabled")}
-        servers = {f"{alias}.bootstrap.servers": broker.bootstrap for alias, broker in clusters.items()}
+        of_clusters = {f"{alias}.{key}": value for alias, broker in clusters.items() for key, value in {"bootstrap.servers": broker.bootstrap, **WORKER}.items()}
         self.ctx, self.path = ctx, ctx.work_dir / f"{name}.properties"
-        all_settings = {"clusters": ",".join(clusters), **servers, **enabled, **MIRROR_MAKER, **settings}
+        all_settings = {"clusters": ",".join(clusters), **of_clusters, **enabled, **MIRROR_MAKER, **settings}
         self.path.write_text("".join(f"{key}={value}\n" for key, value in all_settings.items()))
         self.start()
 

@@ -206,6 +206,26 @@ def offsets(ctx):
     flow.close()
 
 
+@check("connect: what cannot be converted goes to a dead letter queue", own_broker=True)
+def dead_letters(ctx):
+    flow = Flow(ctx)
+    connect, topic, letters = flow.connect, flow.names[0], ctx.unique("letters")
+    flow.write(10)
+    good = [f'{{"schema":{{"type":"string","optional":false}},"payload":"{line(topic, n)}"}}' for n in range(10, 20)]
+    with flow.file(topic).open("a") as file:
+        file.writelines(f"{text}\n" for text in good)
+    queue = {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": letters, "errors.deadletterqueue.topic.replication.factor": "1",
+             "errors.deadletterqueue.context.headers.enable": "true"}
+    connect.sink(flow.sink, flow.out, flow.names, **queue, **{"value.converter": "org.apache.kafka.connect.json.JsonConverter"})
+    eventually(lambda: len(flow.arrived(topic)) == 10, "the good lines")
+    expect_eq(flow.arrived(topic), list(range(10, 20)), "lines that are JSON")
+    expect_eq(ctx.consume(letters, 10, broker=connect.broker), [line(topic, n) for n in range(10)], "lines that are not")
+    headers = ctx.tool("kafka-console-consumer", "--topic", letters, "--from-beginning", "--max-messages", 10, "--formatter-property", "print.headers=true", broker=connect.broker).out
+    origin = rf"__connect\.errors\.topic:{topic},__connect\.errors\.partition:0,__connect\.errors\.offset:(\d+),__connect\.errors\.connector\.name:{flow.sink},"
+    expect_eq(re.findall(origin, headers), [str(n) for n in range(10)], "where the letters say that they come from")
+    flow.close()
+
+
 @check("connect: a worker is killed, the other takes its tasks, a new one takes its share", own_broker=True)
 def worker_killed(ctx):
     flow = Flow(ctx, sources=3)
