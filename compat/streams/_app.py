@@ -58,13 +58,12 @@ class App:
         return total
 
     def reaches(self, what, condition, timeout_s=60):
-        def holds():
-            expect(self.process.poll() is None, f"the application ended with {self.process.returncode}")
-            return condition(self)
+        """Waits for it; an application that ends meanwhile has failed."""
         try:
-            return eventually(holds, what, timeout_s, interval_s=0.05)
+            eventually(lambda: self.process.poll() is not None or condition(self), what, timeout_s, interval_s=0.05)
         except CheckFailed as failed:
             raise CheckFailed(f"{failed}\n{self}") from None
+        expect(self.process.poll() is None, f"the application ended with {self.process.returncode}\n{self}")
 
     def kill9(self):
         self.process.kill()

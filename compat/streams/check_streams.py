@@ -21,8 +21,8 @@ INTERNAL = {
 }
 
 
-def scene(ctx):
-    broker = ctx.new_broker(SETTINGS)
+def scene(ctx, kind=None):
+    broker = ctx.new_broker(SETTINGS, kind=kind)
     return broker, Data(ctx, broker)
 
 
@@ -123,6 +123,22 @@ def broker_killed(ctx):
     app = in_the_middle(ctx, broker, data)
     broker.kill9()
     broker.start()
+    data.settled()
+    app.leave()
+    data.exact()
+
+
+@check("streams: the application goes on while Apache Kafka's node is taken over and given back", own_broker=True, timeout_s=300)
+def swapped(ctx):
+    broker, data = scene(ctx, kind="kafka")
+    data.send()
+    app = in_the_middle(ctx, broker, data)
+    broker.stop()
+    broker.hand_over(ctx.suite.kind).start()
+    app.reaches("the last quarter", lambda app: app.records() >= 3 * MIDDLE)
+    data.send()
+    broker.kill9()
+    broker.hand_over("kafka").start()
     data.settled()
     app.leave()
     data.exact()

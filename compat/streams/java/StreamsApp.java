@@ -15,7 +15,7 @@ import org.apache.kafka.streams.processor.StateRestoreListener;
 /**
  * An ordinary Kafka Streams application, and what it says of itself for the check that watches it.
  * Arguments: SERVER APPLICATION-ID PREFIX STATE-DIR [slow=MICROSECONDS] [CONFIG=VALUE]...
- * `slow` is how long every source record takes, so that there is a middle to be killed in. It runs until SIGTERM.
+ * `slow` is how long every source record takes, so that there is a middle to be killed in. It runs until SIGTERM or a failure.
  *
  * Lines on stdout: "state S", "records N", "tasks ACTIVE STANDBY" (number of each, on every change), "restored STORE N", "failed E", "closed".
  */
@@ -33,6 +33,9 @@ public final class StreamsApp {
         Runtime.getRuntime().addShutdownHook(new Thread(app::close));
         app.streams.start();
         app.report();
+        if (app.streams.state() == KafkaStreams.State.ERROR) {
+            System.exit(1);
+        }
     }
 
     private StreamsApp(String[] args) {
@@ -72,7 +75,7 @@ public final class StreamsApp {
     private void report() throws InterruptedException {
         long reported = 0;
         String tasks = "";
-        while (closed.getCount() > 0) {
+        while (closed.getCount() > 0 && streams.state() != KafkaStreams.State.ERROR) {
             long now = records.get();
             if (now != reported) {
                 reported = now;
