@@ -24,7 +24,7 @@ from datetime import datetime, timedelta, timezone
 from harness import as_bytes, clip, eventually, expect
 
 # Text that is not the same in two runs, and what stands for it.
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<= )[\w-]{22}(?= +(instance-\d+ +)?/127\.0\.0\.1 )")
 # Stack traces; and what clients of earlier commands, left open by an exit, say of brokers that are gone.
 NOISE = re.compile(r"^\s+(at .*\)|\.\.\. \d+ (more|common frames omitted))$|\(org\.apache\.kafka\.clients\.NetworkClient\)$")
 # Lists that the tools print from sets.
