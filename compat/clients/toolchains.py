@@ -40,6 +40,13 @@ def java():
 
 
 @cache
+def java_consumer():
+    shared = [CLIENTS / "java" / f"{name}.java" for name in ("Check", "Kafka")]
+    class_path = java_classes("java-consumer-client", CLIENTS / "java-consumer", *shared)
+    return java_command("-Xmx256m", "-cp", class_path, "ConsumerProtocol")
+
+
+@cache
 def python(program):
     """The command for one program of clients/python, in a virtual environment of the pinned requirements."""
     venv = TARGET / "venv"

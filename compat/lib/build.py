@@ -25,11 +25,11 @@ def once(name, inputs, build):
     stamp.write_text(digest)
 
 
-def java_classes(name, source_dir):
-    """The class path of the Java program in `source_dir`: its classes and Apache Kafka's jars."""
+def java_classes(name, source_dir, *shared):
+    """The class path of the Java program in `source_dir`, and of `shared` sources of others: its classes and Apache Kafka's jars."""
     need("javac", "java")
     classes = TARGET / name
-    sources = sorted(source_dir.glob("*.java"))
+    sources = sorted([*source_dir.glob("*.java"), *shared])
 
     def build():
         shutil.rmtree(classes, ignore_errors=True)

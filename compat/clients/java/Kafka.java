@@ -111,9 +111,14 @@ final class Kafka {
     }
 
     KafkaConsumer<String, String> consumer(Map<String, Object> config) {
-        Map<String, Object> all = new HashMap<>(Map.of(
-            "bootstrap.servers", bootstrap, "enable.auto.commit", false, "auto.offset.reset", "earliest",
-            "heartbeat.interval.ms", 300, "session.timeout.ms", 10_000, "fetch.max.wait.ms", 100));
+        Map<String, Object> all = new HashMap<>(Map.of("enable.auto.commit", false, "heartbeat.interval.ms", 300, "session.timeout.ms", 10_000));
+        all.putAll(config);
+        return bareConsumer(all);
+    }
+
+    /** Without what only members of classic groups may set. */
+    KafkaConsumer<String, String> bareConsumer(Map<String, Object> config) {
+        Map<String, Object> all = new HashMap<>(Map.of("bootstrap.servers", bootstrap, "auto.offset.reset", "earliest", "fetch.max.wait.ms", 100));
         all.putAll(config);
         return new KafkaConsumer<>(all, new StringDeserializer(), new StringDeserializer());
     }
