@@ -18,7 +18,8 @@ from broker import Broker, BrokerError  # noqa: F401 (for check modules)
 from jvm import COMPAT, KAFKA_HOME, TARGET, Result, ToolProcess, ToolTimeout, clip, table  # noqa: F401
 
 REGISTRY = []
-_READS_FILES = {"kafka-metadata-shell", "kafka-dump-log", "kafka-storage", "connect-distributed", "connect-standalone", "connect-mirror-maker"}
+# Tools that read files, or name their server by another option.
+_NO_BOOTSTRAP = {"kafka-metadata-shell", "kafka-dump-log", "kafka-storage", "connect-distributed", "connect-standalone", "connect-mirror-maker", "kafka-replica-verification"}
 # Not for the warm JVM: the producer sends its last records, and prints its summary, only when the JVM really ends; the shell waits
 # for ever for a snapshot's end there.
 _OWN_PROCESS = {"kafka-verifiable-producer", "kafka-metadata-shell"}
@@ -164,7 +165,7 @@ class Ctx:
 
     def _with_server(self, name, args, broker):
         named = any(arg.startswith(("--bootstrap-server", "--bootstrap-controller", "--help", "--version")) for arg in args)
-        if name in _READS_FILES or named:
+        if name in _NO_BOOTSTRAP or named:
             return args
         server = ["--bootstrap-server", (broker or self.broker).bootstrap]
         # kafka-cluster wants its subcommand first, kafka-features and kafka-metadata-quorum want it last.

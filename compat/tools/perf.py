@@ -1,8 +1,9 @@
-"""kafka-producer-perf-test, kafka-consumer-perf-test, kafka-e2e-latency, kafka-verifiable-producer and -consumer: that they finish, and that their counts are right."""
+"""kafka-producer-perf-test, kafka-consumer-perf-test, kafka-e2e-latency, kafka-verifiable-producer and -consumer, kafka-replica-verification: that they finish, and that their counts are right."""
 
 import json
+import re
 
-from harness import check, expect, expect_eq, expect_in, expect_match
+from harness import check, eventually, expect, expect_eq, expect_in, expect_match, expect_not_in, table
 
 
 def end_offsets(ctx, topic):
@@ -58,11 +59,34 @@ def consumer_perf(ctx):
     expect_in("time, threadId, data.consumed.in.MB", result.lines[0], result)
 
 
+@check("consumer-perf-test: a group goes on where it stopped, topics by pattern")
+def consumer_perf_group(ctx):
+    prefix, group = ctx.unique("measured"), ctx.unique("perf")
+    for suffix in ("a", "b"):
+        ctx.tool("kafka-topics", "--create", "--topic", f"{prefix}-{suffix}")
+        ctx.tool("kafka-producer-perf-test", "--topic", f"{prefix}-{suffix}", "--num-records", 3000, "--record-size", 50, "--throughput", -1)
+
+    def consumed(*args):
+        result = ctx.tool("kafka-consumer-perf-test", "--include", f"{prefix}-.*", "--group", group, "--hide-header", *args)
+        return int(result.lines[-1].split(", ")[4])
+    expect_eq(consumed("--num-records", 6000, "--timeout", 20000), 6000, "records of both topics")
+    expect_eq(lag(ctx, group), 0, "lag")
+    ctx.produce(f"{prefix}-a", ["one more", "and another"])
+    expect_eq(consumed("--num-records", 2, "--timeout", 20000), 2, "what is new")
+
+
+def lag(ctx, group):
+    """Over all partitions; one without a record has none."""
+    rows = table(ctx.tool("kafka-consumer-groups", "--describe", "--group", group).out, "GROUP")
+    return sum(int(row["LOG-END-OFFSET"] if row["LAG"] == "-" else row["LAG"]) for row in rows)
+
+
 @check("e2e-latency: a record at a time")
 def e2e_latency(ctx):
     topic = ctx.topic()
     for acks in ("1", "all"):
-        result = ctx.tool("kafka-e2e-latency", "--topic", topic, "--num-records", 100, "--producer-acks", acks, "--record-size", 100)
+        parts = ("--record-key-size", 20, "--num-headers", 2, "--record-header-key-size", 5, "--record-header-size", 10) if acks == "all" else ()
+        result = ctx.tool("kafka-e2e-latency", "--topic", topic, "--num-records", 100, "--producer-acks", acks, "--record-size", 100, *parts)
         latency = float(expect_match(r"^Avg latency: ([\d.]+) ms$", result.out, result).group(1))
         expect_match(r"^Percentiles: 50th = \d+, 99th = \d+, 99.9th = \d+$", result.out, result)
         # Generous for a busy machine; a fetch that sleeps instead of being woken would show.
@@ -95,3 +119,67 @@ def verifiable(ctx):
     expect_eq(len(named(consumed, "shutdown_complete")), 1, "shutdown", result)
     row = ctx.tool("kafka-consumer-groups", "--describe", "--group", group).out
     expect_in(f"{group}", row)
+
+
+def said(process):
+    """The events that a running tool has printed, but for a line it is just writing."""
+    return [json.loads(line) for line in process.out.splitlines() if line.startswith("{") and line.endswith("}")]
+
+
+def owned(process):
+    """The partitions that the member says it has; with the cooperative assignor they come and go one by one."""
+    now = set()
+    for event in said(process):
+        if event["name"] == "partitions_assigned":
+            now |= {part["partition"] for part in event["partitions"]}
+        elif event["name"] == "partitions_revoked":
+            now -= {part["partition"] for part in event["partitions"]}
+    return now
+
+
+def consumed(*members):
+    spans = [part for process in members for event in named(said(process), "records_consumed") for part in event["partitions"]]
+    return sorted((span["partition"], offset) for span in spans for offset in range(span["minOffset"], span["maxOffset"] + 1))
+
+
+@check("verifiable-consumer: a group of two; one is killed, and the other has everything when its session ends")
+def verifiable_group(ctx):
+    topic, group = ctx.topic(partitions=4), ctx.unique("verify")
+
+    def member():
+        return ctx.tool_start("kafka-verifiable-consumer", "--topic", topic, "--group-id", group, "--session-timeout", 6000,
+                              "--assignment-strategy", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor")
+
+    def produced(count):
+        result = ctx.tool("kafka-verifiable-producer", "--topic", topic, "--max-messages", count)
+        return named(events(result), "tool_data")[0]["acked"]
+    first = member()
+    eventually(lambda: len(owned(first)) == 4, "the first has all", timeout_s=40)
+    second = member()
+    eventually(lambda: (len(owned(first)), len(owned(second))) == (2, 2) and not owned(first) & owned(second), "two each", timeout_s=40)
+    total = produced(300)
+    eventually(lambda: len(consumed(first, second)) == total, "all is consumed by the two", timeout_s=30)
+    eventually(lambda: lag(ctx, group) == 0, "all is committed")
+    second.process.kill()
+    eventually(lambda: len(owned(first)) == 4, "the first has all again", timeout_s=30)
+    total += produced(200)
+    eventually(lambda: len(consumed(first, second)) == total, "all is consumed", timeout_s=30)
+    expect_eq(len(set(consumed(first, second))), total, "each record once")
+    ended = first.stop()
+    expect_eq(len(named(events(ended), "shutdown_complete")), 1, "shutdown", ended)
+    left = ctx.tool("kafka-consumer-groups", "--describe", "--group", group, "--state")
+    expect_match(rf"^{group} .* Empty +0$", left.out, left)
+
+
+@check("replica-verification: every replica has what the leader has")
+def replica_verification(ctx):
+    topic = ctx.topic(partitions=2)
+    for codec in ("none", "zstd"):
+        ctx.produce(topic, [f"{codec} {n}" for n in range(300)], "--compression-codec", codec, "--batch-size", 500)
+    verifier = ctx.tool_start("kafka-replica-verification", "--broker-list", ctx.broker.bootstrap, "--topics-include", topic, "--time", -2, "--report-interval-ms", 500)
+
+    def caught_up():
+        return re.search(rf": max lag is 0 for partition {topic}-\d at offset [1-9]\d* among 2 partitions$", verifier.out, re.M)
+    eventually(caught_up, "a report without lag", timeout_s=30)
+    result = verifier.stop()
+    expect_not_in("doesn't match", result.out, result)
