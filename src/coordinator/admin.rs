@@ -4,6 +4,7 @@ use ottla_base::ErrorCode;
 
 use crate::classic::State;
 use crate::command::{DescribedGroup, ListGroups, ListedGroup, Reply};
+use crate::consumer::group_tombstones;
 use crate::machine::{Outcome, Token};
 use crate::records::{GroupKey, Record};
 use crate::shard::GroupShard;
@@ -13,9 +14,14 @@ const DEAD: &str = "Dead";
 
 impl GroupShard {
     pub(crate) fn describe(&self, ids: Vec<String>) -> Vec<DescribedGroup> {
-        let describe = |id: String| match self.groups.get(id.as_str()) {
+        let classic = |id: &str| self.groups.get(id).filter(|_| !self.foreign.contains(id));
+        let describe = |id: String| match classic(&id) {
             Some(group) => group.described(),
             None => DescribedGroup {
+                message: Some(match self.consumer.contains(&id) || self.foreign.contains(&id) {
+                    true => format!("Group {id} is not a classic group."),
+                    false => format!("Group {id} not found."),
+                }),
                 group_id: id,
                 error: ErrorCode::GroupIdNotFound,
                 state: DEAD,
@@ -57,7 +63,7 @@ impl GroupShard {
                 let is_empty = group.members().len() == 0;
                 if is_empty {
                     records.extend(self.offsets.tombstones(&id));
-                    records.extend(self.consumer.tombstones(group));
+                    records.extend(group_tombstones(group, None));
                 }
                 let error = if is_empty {
                     ErrorCode::None

@@ -38,6 +38,20 @@ pub enum Command {
     SetGroupConfig(String, Option<ConsumerGroupConfig>),
 }
 
+impl Command {
+    /// The group, of what members ask to be told where they stand: it depends on all that was asked before.
+    pub(crate) fn member_group(&self) -> Option<&str> {
+        match self {
+            Self::Join(request) => Some(&request.group_id),
+            Self::Sync(request) => Some(&request.group_id),
+            Self::Heartbeat(request) => Some(&request.group_id),
+            Self::Leave(request) => Some(&request.group_id),
+            Self::ConsumerHeartbeat(request) => Some(&request.group_id),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
     Joined(Joined),
@@ -185,6 +199,8 @@ pub struct LeftMember {
 pub struct DescribedGroup {
     pub group_id: String,
     pub error: ErrorCode,
+    /// Says of a group that is not there why it is not.
+    pub message: Option<String>,
     pub state: &'static str,
     pub protocol_type: String,
     pub protocol_data: String,

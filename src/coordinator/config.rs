@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::consumer::Assignor;
+use crate::consumer::{Assignor, MigrationPolicy};
 
 /// Defaults are Kafka's.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct GroupConfig {
     pub offset_metadata_max_chars: usize,
     /// `offsets.retention.minutes`
     pub offsets_retention_ms: i64,
+    /// `group.consumer.migration.policy`
+    pub consumer_migration: MigrationPolicy,
     /// Of groups of the consumer protocol that have no settings of their own.
     pub consumer: Arc<ConsumerGroupConfig>,
 }
@@ -65,6 +67,7 @@ impl Default for GroupConfig {
             new_member_join_timeout_ms: 5 * 60 * 1000,
             offset_metadata_max_chars: 4_096,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1000,
+            consumer_migration: MigrationPolicy::default(),
             consumer: Arc::default(),
         }
     }

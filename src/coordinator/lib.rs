@@ -8,6 +8,7 @@
 //! - [`command`]: what the group machine is asked and what it answers.
 //! - [`shard`]: the group machine itself; `classic` and [`consumer`] hold the groups of the two protocols, `offsets` what they commit.
 //! - [`transaction`]: the machine of transactions.
+//! - [`consumer_protocol`]: what the members of classic groups of consumers say in their metadata.
 //! - [`timers`]: deadlines as data.
 //!
 //! Invariant: what is in memory beyond the records (who waits, whose session ends when) is lost with the process and can be:
@@ -18,6 +19,7 @@ mod classic;
 pub mod command;
 pub mod config;
 pub mod consumer;
+pub mod consumer_protocol;
 mod foreign;
 pub mod machine;
 mod offsets;

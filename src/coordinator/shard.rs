@@ -1,15 +1,17 @@
 //! The machine of one partition of `__consumer_offsets`: the groups that belong there, and their offsets.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use ottla_base::ErrorCode;
 
-use crate::classic::turn::{GroupTimers, Turn};
+use crate::classic::turn::{GroupTimers, TimerKey, Turn};
 use crate::classic::{ClassicGroup, State};
-use crate::command::{Command, JoinGroup, Joined, LeaveGroup, LeftMember, Reply, SyncGroup, Synced};
+use crate::command::{
+    Command, Heartbeat, JoinGroup, Joined, LeaveGroup, LeftMember, Reply, SyncGroup, Synced,
+};
 use crate::config::GroupConfig;
-use crate::consumer::ConsumerGroups;
+use crate::consumer::{ConsumerGroups, TIMER_RETRY_MS};
 use crate::foreign::ForeignGroups;
 use crate::machine::{Machine, Now, Outcome, Then, Token};
 use crate::offsets::OffsetStore;
@@ -17,16 +19,20 @@ use crate::records::{Encoded, GroupKey, GroupMetadataValue, Record, RecordError}
 
 pub use crate::classic::replace::Replacement;
 pub use crate::classic::sync::Assignment;
+pub use crate::consumer::step::Written;
+
+/// A deadline that has passed, whatever the time is.
+const NOW_MS: i64 = 0;
 
 /// What goes on when a record of a classic group has been written, or could not be.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Resume {
     /// The first record of a group; a join made it.
     Created(Arc<str>),
     Assigned(Arc<str>, Assignment),
     Replaced(Arc<str>, Replacement),
-    /// A consumer group's next step, which is nothing but its records.
-    Consumer(Arc<str>, Vec<Record>),
+    /// A consumer group's next step.
+    Consumer(Arc<str>, Box<Written>),
 }
 
 #[derive(Debug)]
@@ -36,6 +42,8 @@ pub struct GroupShard {
     pub(crate) offsets: OffsetStore,
     pub(crate) foreign: ForeignGroups,
     pub(crate) consumer: ConsumerGroups,
+    /// What waited for something that has happened, and is to be handled now.
+    pub(crate) ready: VecDeque<(Command, Token)>,
     timers: GroupTimers,
 }
 
@@ -47,6 +55,7 @@ impl GroupShard {
             offsets: OffsetStore::default(),
             foreign: ForeignGroups::default(),
             consumer: ConsumerGroups::default(),
+            ready: VecDeque::new(),
             timers: GroupTimers::new(),
         }
     }
@@ -81,8 +90,15 @@ impl GroupShard {
         if !timeouts.contains(&request.session_timeout_ms) {
             return fail(&request.member_id, ErrorCode::InvalidSessionTimeout);
         }
-        if self.foreign.contains(&request.group_id) || self.consumer.takes(&request.group_id) {
+        if self.foreign.contains(&request.group_id) {
             return fail("", ErrorCode::InconsistentGroupProtocol);
+        }
+        let mut seen = std::collections::HashSet::new();
+        request
+            .protocols
+            .retain(|protocol| seen.insert(protocol.name.clone()));
+        if self.consumer.contains(&request.group_id) {
+            return self.join_consumer_group(request, token, now);
         }
         let is_new_group = !self.groups.contains_key(request.group_id.as_str());
         if is_new_group && !request.member_id.is_empty() {
@@ -93,10 +109,6 @@ impl GroupShard {
             self.groups
                 .insert(id.clone(), ClassicGroup::new(id.clone(), now.wall_ms));
         }
-        let mut seen = std::collections::HashSet::new();
-        request
-            .protocols
-            .retain(|protocol| seen.insert(protocol.name.clone()));
         let step = |turn: &mut Turn<'_>| {
             turn.join(request, token);
             if is_new_group && turn.out.records.is_empty() {
@@ -108,11 +120,28 @@ impl GroupShard {
     }
 
     fn sync(&mut self, request: SyncGroup, token: Token, now: Now) -> Outcome<Self> {
+        if self.consumer.contains(&request.group_id) {
+            return self.sync_consumer_group(request, token, now);
+        }
         let id = request.group_id.clone();
         let outcome = self.with_group(&id, now, |turn| turn.sync(request, token));
         outcome.unwrap_or_else(|| {
             Outcome::reply(token, Reply::Synced(Synced::error(ErrorCode::UnknownMemberId)))
         })
+    }
+
+    fn heartbeat(&mut self, request: &Heartbeat, token: Token, now: Now) -> Outcome<Self> {
+        let mut result = Err(ErrorCode::UnknownMemberId);
+        let outcome = if self.consumer.contains(&request.group_id) {
+            result = self.heartbeat_consumer_group(request, now);
+            None
+        } else {
+            self.with_group(&request.group_id, now, |turn| result = turn.heartbeat(request))
+        };
+        let mut outcome = outcome.unwrap_or_default();
+        let error = result.err().unwrap_or(ErrorCode::None);
+        outcome.replies.push((token, Reply::Heartbeat(error)));
+        outcome
     }
 
     /// The answer says that the members are gone, so it waits until that is written down where it has to be.
@@ -122,6 +151,9 @@ impl GroupShard {
             group_instance_id: member.group_instance_id.clone(),
             error: ErrorCode::UnknownMemberId,
         };
+        if self.consumer.contains(&request.group_id) {
+            return self.leave_consumer_group(request, token, now);
+        }
         if !self.groups.contains_key(request.group_id.as_str()) {
             return Outcome::reply(token, Reply::Left(request.members.iter().map(unknown).collect()));
         }
@@ -152,16 +184,23 @@ impl GroupShard {
         outcome
     }
 
-    fn replay_group(&mut self, key: GroupKey, value: Option<GroupMetadataValue>, now: Now) {
+    /// The group is deleted, or another kind of group takes its place: it waits for nothing any more.
+    pub(crate) fn forget_classic(&mut self, id: &str) {
+        if let Some(group) = self.groups.remove(id) {
+            for key in TimerKey::all_of(&group) {
+                self.timers.cancel(&key);
+            }
+        }
+    }
+
+    pub(crate) fn replay_group(&mut self, key: GroupKey, value: Option<GroupMetadataValue>, now: Now) {
         let id: Arc<str> = key.group.into();
         match value {
             Some(value) => {
                 self.groups
                     .insert(id.clone(), ClassicGroup::from_record(id, value, now.wall_ms));
             }
-            None => {
-                self.groups.remove(&id);
-            }
+            None => self.forget_classic(&id),
         }
     }
 }
@@ -196,20 +235,14 @@ impl Machine for GroupShard {
     }
 
     fn handle(&mut self, command: Command, token: Token, now: Now) -> Outcome<Self> {
+        let Some((command, token)) = self.defer(command, token) else {
+            return Outcome::default();
+        };
         match command {
             Command::Join(request) => self.join(request, token, now),
             Command::Sync(request) => self.sync(request, token, now),
             Command::Leave(request) => self.leave(request, token, now),
-            Command::Heartbeat(request) => {
-                let mut result = Err(ErrorCode::UnknownMemberId);
-                let outcome =
-                    self.with_group(&request.group_id, now, |turn| result = turn.heartbeat(&request));
-                let mut outcome = outcome.unwrap_or_default();
-                outcome
-                    .replies
-                    .push((token, Reply::Heartbeat(result.err().unwrap_or(ErrorCode::None))));
-                outcome
-            }
+            Command::Heartbeat(request) => self.heartbeat(&request, token, now),
             Command::Describe(ids) => Outcome::reply(token, Reply::Described(self.describe(ids))),
             Command::List(filter) => Outcome::reply(token, Reply::Listed(self.list(&filter))),
             Command::DeleteGroups(ids) => self.delete_groups(ids, token),
@@ -239,15 +272,25 @@ impl Machine for GroupShard {
     }
 
     fn next_deadline_ms(&self) -> Option<i64> {
+        if !self.ready.is_empty() {
+            return Some(NOW_MS);
+        }
         let classic = self.timers.next_deadline_ms();
         classic.into_iter().chain(self.consumer.next_deadline_ms()).min()
     }
 
     fn expire(&mut self, now: Now) -> Option<Outcome<Self>> {
+        if let Some((command, token)) = self.ready.pop_front() {
+            return Some(self.handle(command, token, now));
+        }
         let Some((key, action)) = self.timers.pop_due(now.uptime_ms) else {
             return self.expire_consumer(now);
         };
         let id = key.group().clone();
+        if self.consumer.is_writing(&id) {
+            self.timers.schedule(key, now.uptime_ms + TIMER_RETRY_MS, action);
+            return Some(Outcome::default());
+        }
         Some(
             self.with_group(&id, now, |turn| turn.on_timer(key, action))
                 .unwrap_or_default(),
@@ -271,7 +314,7 @@ impl Machine for GroupShard {
 
     fn resume(&mut self, resume: Resume, appended: Result<(), ErrorCode>, now: Now) -> Outcome<Self> {
         let outcome = match resume {
-            Resume::Consumer(id, records) => Some(self.consumer_written(&id, records, appended, now)),
+            Resume::Consumer(id, written) => Some(self.consumer_written(&id, *written, appended, now)),
             Resume::Created(id) => appended.err().map(|error| self.uncreate(&id, error)),
             Resume::Assigned(id, assignment) => {
                 self.with_group(&id, now, |turn| turn.assigned(assignment, appended))
@@ -310,6 +353,7 @@ impl Machine for GroupShard {
 
     fn unloaded(&mut self) -> Vec<(Token, Reply)> {
         let mut waiting: Vec<Token> = self.consumer.unloaded().collect();
+        waiting.extend(self.ready.drain(..).map(|(_, token)| token));
         for group in self.groups.values_mut() {
             let ids: Vec<Arc<str>> = group.members().map(|member| member.id.clone()).collect();
             let joins = ids.iter().filter_map(|id| group.take_awaiting_join(id));

@@ -36,6 +36,10 @@ impl<K: Clone + Eq + Hash, A> Timers<K, A> {
         }
     }
 
+    pub fn is_scheduled(&self, key: &K) -> bool {
+        self.deadlines.contains_key(key)
+    }
+
     pub fn next_deadline_ms(&self) -> Option<i64> {
         self.due.first_key_value().map(|((at_ms, _), _)| *at_ms)
     }

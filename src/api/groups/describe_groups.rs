@@ -42,7 +42,7 @@ pub fn handle(ctx: &Ctx, request: DescribeGroupsRequest) -> Reply<DescribeGroups
 
 fn group(group: command::DescribedGroup, version: i16, operations: i32) -> DescribedGroup {
     let is_missing = group.error == ErrorCode::GroupIdNotFound;
-    let message = (is_missing && version >= 6).then(|| text(format!("Group {} not found.", group.group_id)));
+    let message = group.message.filter(|_| version >= 6).map(text);
     let error = if is_missing && version < 6 {
         ErrorCode::None
     } else {

@@ -25,6 +25,7 @@ impl ClassicGroup {
         DescribedGroup {
             group_id: self.id.to_string(),
             error: ErrorCode::None,
+            message: None,
             state: self.state().name(),
             protocol_type: self.protocol_type.clone().unwrap_or_default(),
             protocol_data: protocol.unwrap_or_default().to_owned(),

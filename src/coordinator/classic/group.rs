@@ -7,10 +7,8 @@ use ottla_base::ErrorCode;
 
 use super::member::Member;
 use crate::command::Protocol;
+use crate::consumer_protocol;
 use crate::machine::Token;
-
-/// The protocol type of consumers, whose metadata name the topics that they read.
-pub(crate) const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
 
 /// Kafka has a fifth state, `Dead`; here such a group is not in the map any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +161,7 @@ impl ClassicGroup {
     }
 
     pub fn uses_consumer_protocol(&self) -> bool {
-        self.protocol_type.as_deref() == Some(CONSUMER_PROTOCOL_TYPE)
+        self.protocol_type.as_deref() == Some(consumer_protocol::PROTOCOL_TYPE)
     }
 
     /// A consumer group whose topics are not known is taken to read all of them.

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use crate::command::Protocol;
 use crate::machine::Token;
 
-#[derive(Clone, Debug)]
+/// One without an id is nobody: the default is there to be filled in.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Member {
     pub id: Arc<str>,
     pub instance_id: Option<String>,
@@ -18,7 +19,7 @@ pub(crate) struct Member {
     pub protocols: Vec<Protocol>,
     pub assignment: Bytes,
     /// The JoinGroup request that waits for the join phase to end. Set by the group only, which counts them.
-    pub(super) awaiting_join: Option<Token>,
+    pub(crate) awaiting_join: Option<Token>,
     /// The SyncGroup request that waits for the leader's assignment.
     pub awaiting_sync: Option<Token>,
     /// Whether it has not been part of a finished join phase yet.

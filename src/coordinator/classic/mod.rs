@@ -22,3 +22,4 @@ pub(crate) mod sync;
 pub(crate) mod turn;
 
 pub(crate) use group::{ClassicGroup, State};
+pub(crate) use member::Member as ClassicMember;

@@ -4,21 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ottla_base::record_schema;
 use ottla_base::schema::{Reader, Schema, SchemaError};
 
 use super::group::{ClassicGroup, State};
 use super::member::Member;
 use crate::command::Protocol;
+use crate::consumer_protocol::{PROTOCOL_TYPE, Subscription};
 use crate::records::{GroupKey, GroupMetadataValue, MemberMetadata, Record};
-
-record_schema! {
-    /// What all versions of the consumers' metadata begin with, behind their version.
-    struct Subscription: versions 0..=0 {
-        topics: Vec<String>;
-        user_data: Option<Bytes>;
-    }
-}
 
 impl ClassicGroup {
     pub fn metadata_record(&self, assignment: impl Fn(&Member) -> Bytes) -> Record {
@@ -85,6 +77,19 @@ impl ClassicGroup {
         group
     }
 
+    /// A group that was a consumer group until now: stable, in the generation that was its epoch.
+    pub fn of_consumers(id: Arc<str>, generation: i32, members: Vec<Member>, now_ms: i64) -> Self {
+        let mut group = Self::new(id, now_ms);
+        for member in members {
+            group.add(member, PROTOCOL_TYPE);
+        }
+        group.state = State::Stable;
+        group.generation = generation;
+        group.protocol = group.select_protocol();
+        group.subscribed_topics = group.parse_subscribed_topics();
+        group
+    }
+
     /// The next generation: of the members if there are any, else of nobody.
     pub fn init_next_generation(&mut self, now_ms: i64) {
         self.generation += 1;
@@ -139,6 +144,7 @@ fn loaded_member(member: MemberMetadata, protocol: &str) -> Member {
     }
 }
 
+/// All versions begin with the topics, so whatever follows them does not matter here.
 fn subscribed_topics(metadata: &[u8]) -> Result<Vec<String>, SchemaError> {
     let mut reader = Reader::new(metadata);
     let _version = reader.i16()?;

@@ -40,6 +40,17 @@ pub(crate) enum TimerAction {
 }
 
 impl TimerKey {
+    /// Of all that a group may wait for.
+    pub fn all_of(group: &ClassicGroup) -> Vec<Self> {
+        let id = &group.id;
+        let sessions = group
+            .members()
+            .map(|member| Self::Session(id.clone(), member.id.clone()));
+        sessions
+            .chain([Self::Join(id.clone()), Self::Sync(id.clone())])
+            .collect()
+    }
+
     pub fn group(&self) -> &Arc<str> {
         match self {
             Self::Session(group, _) | Self::Join(group) | Self::Sync(group) => group,
@@ -174,6 +185,17 @@ impl Turn<'_> {
         }
         if let Some(token) = member.awaiting_sync {
             self.reply(token, Reply::Synced(Synced::error(error)));
+        }
+    }
+
+    /// Answers every request that waits, because what it waits for will not come.
+    pub fn dismiss_all(&mut self, error: ErrorCode) {
+        self.propagate_assignment(error);
+        let ids: Vec<Arc<str>> = self.group.members().map(|member| member.id.clone()).collect();
+        for id in ids {
+            if let Some(token) = self.group.take_awaiting_join(&id) {
+                self.reply_joined(token, Joined::error(&id, error));
+            }
         }
     }
 

@@ -6,10 +6,8 @@ use super::group::ConsumerGroup;
 use super::member::Member;
 use super::topics::Topics;
 use crate::command::{DescribedConsumerGroup, DescribedConsumerMember, DescribedTopic, ListedGroup};
+use crate::consumer_protocol::PROTOCOL_TYPE;
 use ottla_base::ErrorCode;
-
-/// The protocol type of all groups of consumers, of either protocol.
-const PROTOCOL_TYPE: &str = "consumer";
 
 impl ConsumerGroup {
     pub fn listed(&self) -> ListedGroup {

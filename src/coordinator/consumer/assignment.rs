@@ -54,6 +54,14 @@ pub fn with_epoch(owned: &Owned, epoch: i32) -> Owned {
     out
 }
 
+pub fn in_epoch(partitions: &Partitions, epoch: i32) -> Owned {
+    let with_epoch = |partitions: &BTreeSet<i32>| partitions.iter().map(|number| (*number, epoch)).collect();
+    partitions
+        .iter()
+        .map(|(topic, partitions)| (*topic, with_epoch(partitions)))
+        .collect()
+}
+
 pub fn owned_to_record(owned: &Owned) -> Vec<AssignedPartitions> {
     let topic = |(topic_id, partitions): (&Uuid, &BTreeMap<i32, i32>)| AssignedPartitions {
         topic_id: *topic_id,

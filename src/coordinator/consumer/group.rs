@@ -8,6 +8,7 @@ use ottla_base::Uuid;
 use super::assignment::{self, Owned, Partitions};
 use super::member::Member;
 use super::regex::ResolvedRegex;
+use crate::command::Protocol;
 use crate::records::{ConsumerGroupMetadataValue, GroupKey, Record, TargetAssignmentMetadataValue};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,10 @@ pub struct ConsumerGroup {
     static_members: HashMap<String, Arc<str>>,
     /// The epoch of whoever owns a partition: as long as it is there, nobody else may be given the partition.
     partition_epochs: HashMap<(Uuid, i32), i32>,
+    /// How many members speak the classic protocol.
+    classic_members: usize,
+    /// How many of those know each assignor.
+    classic_protocols: HashMap<String, usize>,
 }
 
 impl ConsumerGroup {
@@ -67,6 +72,8 @@ impl ConsumerGroup {
             members: BTreeMap::new(),
             static_members: HashMap::new(),
             partition_epochs: HashMap::new(),
+            classic_members: 0,
+            classic_protocols: HashMap::new(),
         }
     }
 
@@ -105,6 +112,32 @@ impl ConsumerGroup {
 
     pub fn is_owned(&self, topic: Uuid, partition: i32) -> bool {
         self.partition_epochs.contains_key(&(topic, partition))
+    }
+
+    pub fn classic_members(&self) -> usize {
+        self.classic_members
+    }
+
+    /// Whether one of these is known to all members of the classic protocol.
+    pub fn supports_classic(&self, protocols: &[Protocol]) -> bool {
+        let count = |protocol: &Protocol| self.classic_protocols.get(&protocol.name);
+        protocols
+            .iter()
+            .any(|protocol| count(protocol).copied().unwrap_or_default() == self.classic_members)
+    }
+
+    /// Whether others still have something that the member is to have.
+    pub fn waits_for_others(&self, member: &Member) -> bool {
+        let target = self.targets.get(&member.id).into_iter().flatten();
+        let mut missing = target
+            .flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition)))
+            .filter(|(topic, partition)| !assignment::contains(&member.assigned, *topic, *partition));
+        missing.any(|(topic, partition)| self.is_owned(topic, partition))
+    }
+
+    /// What all members subscribe to; a topic may come more than once.
+    pub fn subscribed(&self) -> impl Iterator<Item = &str> {
+        self.members().flat_map(|member| self.subscribed_names(member))
     }
 
     /// By name, and by regular expression as far as that is resolved.
@@ -171,11 +204,18 @@ impl ConsumerGroup {
             None => Member::new(id.clone()),
         };
         change(&mut member);
+        self.insert(member);
+    }
+
+    /// Adds a member that is not there.
+    pub fn insert(&mut self, member: Member) {
+        let id = member.id.clone();
         if let Some(instance_id) = &member.instance_id {
             self.static_members.insert(instance_id.clone(), id.clone());
         }
         self.claim(&member.assigned, member.epoch);
         self.claim(&member.pending_revocation, member.epoch);
+        self.count_classic(&member, true);
         self.members.insert(id, member);
     }
 
@@ -194,6 +234,23 @@ impl ConsumerGroup {
         }
         self.release(&member.assigned, member.epoch);
         self.release(&member.pending_revocation, member.epoch);
+        self.count_classic(member, false);
+    }
+
+    fn count_classic(&mut self, member: &Member, is_added: bool) {
+        let Some(classic) = &member.classic else { return };
+        let step = |count: usize| match is_added {
+            true => count + 1,
+            false => count.saturating_sub(1),
+        };
+        self.classic_members = step(self.classic_members);
+        for protocol in &classic.supported_protocols {
+            let count = self.classic_protocols.get(&protocol.name).copied();
+            match step(count.unwrap_or_default()) {
+                0 => self.classic_protocols.remove(&protocol.name),
+                count => self.classic_protocols.insert(protocol.name.clone(), count),
+            };
+        }
     }
 
     fn claim(&mut self, owned: &Owned, epoch: i32) {

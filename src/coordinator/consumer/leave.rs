@@ -1,7 +1,7 @@
 //! How members go: by their own word, or because they were not heard of for too long. And the records of it, in the order in
 //! which they can be replayed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_base::ErrorCode;
 
@@ -12,18 +12,21 @@ use super::metadata_hash;
 use super::regex::regex_key;
 use super::topics::Topics;
 use crate::command::{ConsumerHeartbeat, ConsumerHeartbeatAnswer};
-use crate::records::Record;
+use crate::records::{MemberKey, Record};
 
-pub(super) fn leave(
-    group: &ConsumerGroup,
+pub(super) enum Leaving<'a> {
+    ForGood(&'a Member),
+    /// A static member that means to come back.
+    ForAWhile(&'a Member),
+}
+
+pub(super) fn leaving<'a>(
+    group: &'a ConsumerGroup,
     request: &ConsumerHeartbeat,
-    topics: &Topics,
-) -> Result<Vec<Record>, ErrorCode> {
+) -> Result<Leaving<'a>, ErrorCode> {
     let Some(instance_id) = &request.instance_id else {
-        let member = group
-            .member(&request.member_id)
-            .ok_or(ErrorCode::UnknownMemberId)?;
-        return Ok(remove(group, member, topics));
+        let member = group.member(&request.member_id);
+        return member.map(Leaving::ForGood).ok_or(ErrorCode::UnknownMemberId);
     };
     let member = group
         .static_member(instance_id)
@@ -31,16 +34,20 @@ pub(super) fn leave(
     if *member.id != *request.member_id {
         return Err(ErrorCode::FencedInstanceId);
     }
-    if request.member_epoch != LEAVE_STATIC_EPOCH {
-        return Ok(remove(group, member, topics));
+    match request.member_epoch {
+        LEAVE_STATIC_EPOCH => Ok(Leaving::ForAWhile(member)),
+        _ => Ok(Leaving::ForGood(member)),
     }
-    let away = Member {
+}
+
+/// What a static member keeps while it is away is as if it had had it from the beginning.
+pub(super) fn away(member: &Member) -> Member {
+    Member {
         epoch: LEAVE_STATIC_EPOCH,
         pending_revocation: assignment::Owned::new(),
         assigned: assignment::with_epoch(&member.assigned, 0),
         ..member.clone()
-    };
-    Ok(vec![away.current_assignment_record(&group.id)])
+    }
 }
 
 pub(super) fn answer(request: &ConsumerHeartbeat) -> ConsumerHeartbeatAnswer {
@@ -50,16 +57,27 @@ pub(super) fn answer(request: &ConsumerHeartbeat) -> ConsumerHeartbeatAnswer {
     }
 }
 
-/// Removes a member. The group moves on to another epoch, so that what it had goes to the others.
-pub(super) fn remove(group: &ConsumerGroup, member: &Member, topics: &Topics) -> Vec<Record> {
-    let mut records = member_tombstones(&group.id, &member.id);
-    let last_regex = member.regex().filter(|regex| group.count_regex(regex) == 1);
-    if let Some(regex) = last_regex {
-        let key = regex_key(&group.id, regex);
-        records.push(Record::ConsumerGroupRegularExpression(key, None));
+/// Removes members. The group moves on to another epoch, so that what they had goes to the others.
+pub(super) fn remove(group: &ConsumerGroup, leaving: &[&Member], topics: &Topics) -> Vec<Record> {
+    let mut records: Vec<Record> = leaving
+        .iter()
+        .flat_map(|member| member_tombstones(&group.id, &member.id))
+        .collect();
+    let mut regexes: BTreeMap<&str, usize> = BTreeMap::new();
+    for regex in leaving.iter().filter_map(|member| member.regex()) {
+        *regexes.entry(regex).or_default() += 1;
     }
-    let others = group.members().filter(|other| other.id != member.id);
-    let names: BTreeSet<&str> = others.flat_map(|other| group.subscribed_names(other)).collect();
+    for (regex, count) in regexes {
+        if group.count_regex(regex) == count {
+            let key = regex_key(&group.id, regex);
+            records.push(Record::ConsumerGroupRegularExpression(key, None));
+        }
+    }
+    let is_leaving = |member: &&Member| leaving.iter().any(|leaving| leaving.id == member.id);
+    let staying = group.members().filter(|member| !is_leaving(member));
+    let names: BTreeSet<&str> = staying
+        .flat_map(|member| group.subscribed_names(member))
+        .collect();
     let hash = metadata_hash::of_topics(names, topics);
     records.push(group.epoch_record(group.epoch.saturating_add(1), hash));
     records
@@ -74,30 +92,30 @@ pub(super) fn member_tombstones(group: &str, member: &str) -> Vec<Record> {
     ]
 }
 
-/// A group cannot be removed before its members and its target assignment are.
-pub(super) fn group_tombstones(group: &ConsumerGroup) -> Vec<Record> {
-    let current = group
-        .members()
-        .map(|m| Record::ConsumerGroupCurrentMemberAssignment(member_key(&group.id, &m.id), None));
-    let target = group
-        .members()
-        .map(|m| Record::ConsumerGroupTargetAssignmentMember(member_key(&group.id, &m.id), None));
-    let metadata = group
-        .members()
-        .map(|m| Record::ConsumerGroupMemberMetadata(member_key(&group.id, &m.id), None));
+/// A group cannot be removed before its members and its target assignment are. `replaced` is a member, and the one that takes
+/// its place in the same batch.
+pub(crate) fn group_tombstones(group: &ConsumerGroup, replaced: Option<(&str, &str)>) -> Vec<Record> {
+    let current_id = |member: &Member| match replaced {
+        Some((old, new)) if old == &*member.id => new.to_owned(),
+        _ => member.id.to_string(),
+    };
+    let ids: Vec<String> = group.members().map(current_id).collect();
+    let of_members = |tombstone: fn(MemberKey) -> Record| {
+        let key = |id: &String| tombstone(member_key(&group.id, id));
+        ids.iter().map(key).collect::<Vec<_>>()
+    };
     let regexes = group
         .regexes
         .keys()
         .map(|regex| Record::ConsumerGroupRegularExpression(regex_key(&group.id, regex), None));
-    let last = [
-        Record::ConsumerGroupPartitionMetadata(group.key(), None),
-        Record::ConsumerGroupMetadata(group.key(), None),
-    ];
-    current
-        .chain(target)
-        .chain([Record::ConsumerGroupTargetAssignmentMetadata(group.key(), None)])
-        .chain(metadata)
-        .chain(regexes)
-        .chain(last)
-        .collect()
+    let mut records = of_members(|key| Record::ConsumerGroupCurrentMemberAssignment(key, None));
+    records.extend(of_members(|key| {
+        Record::ConsumerGroupTargetAssignmentMember(key, None)
+    }));
+    records.push(Record::ConsumerGroupTargetAssignmentMetadata(group.key(), None));
+    records.extend(of_members(|key| Record::ConsumerGroupMemberMetadata(key, None)));
+    records.extend(regexes);
+    records.push(Record::ConsumerGroupPartitionMetadata(group.key(), None));
+    records.push(Record::ConsumerGroupMetadata(group.key(), None));
+    records
 }

@@ -92,6 +92,10 @@ impl Member {
         self.regex.as_deref().filter(|regex| !regex.is_empty())
     }
 
+    pub fn classic_session_timeout_ms(&self) -> Option<i32> {
+        self.classic.as_ref().map(|classic| classic.session_timeout_ms)
+    }
+
     pub fn is_reconciled_to(&self, assignment_epoch: i32) -> bool {
         self.state == MemberState::Stable && self.epoch == assignment_epoch
     }

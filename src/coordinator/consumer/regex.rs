@@ -1,10 +1,12 @@
 //! Subscriptions by regular expression: resolved here, against the names of all topics, in linear time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ::regex::Regex;
 use ottla_base::ErrorCode;
 
+use super::group::ConsumerGroup;
+use super::member::Member;
 use super::topics::Topics;
 use crate::records::{ConsumerGroupRegularExpressionValue, Record, RegularExpressionKey};
 
@@ -55,4 +57,55 @@ pub fn resolve(regex: &str, topics: &Topics, now_ms: i64) -> Result<ResolvedRege
         version: topics.version(),
         timestamp_ms: now_ms,
     })
+}
+
+/// The expressions of a group, with what one step changes in them.
+pub struct RegexView<'a> {
+    group: &'a ConsumerGroup,
+    changed: BTreeMap<String, Option<ResolvedRegex>>,
+}
+
+impl<'a> RegexView<'a> {
+    pub fn new(group: &'a ConsumerGroup) -> Self {
+        Self {
+            group,
+            changed: BTreeMap::new(),
+        }
+    }
+
+    pub fn get(&self, regex: &str) -> Option<&ResolvedRegex> {
+        match self.changed.get(regex) {
+            Some(changed) => changed.as_ref(),
+            None => self.group.regexes.get(regex),
+        }
+    }
+
+    pub fn set(&mut self, regex: String, resolved: ResolvedRegex) {
+        self.changed.insert(regex, Some(resolved));
+    }
+
+    pub fn remove(&mut self, regex: &str) {
+        self.changed.insert(regex.to_owned(), None);
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &ResolvedRegex)> {
+        let unchanged = self
+            .group
+            .regexes
+            .iter()
+            .filter(|(regex, _)| !self.changed.contains_key(*regex));
+        let changed = self
+            .changed
+            .iter()
+            .filter_map(|(regex, resolved)| Some((regex, resolved.as_ref()?)));
+        unchanged
+            .chain(changed)
+            .map(|(regex, resolved)| (regex.as_str(), resolved))
+    }
+
+    pub fn subscribed_names<'b>(&'b self, member: &'b Member) -> impl Iterator<Item = &'b str> {
+        let resolved = member.regex().and_then(|regex| self.get(regex));
+        let by_regex = resolved.into_iter().flat_map(|resolved| &resolved.topics);
+        member.topics.iter().chain(by_regex).map(String::as_str)
+    }
 }

@@ -3,6 +3,7 @@
 use super::splittable;
 use super::store::{Committed, tombstone};
 use crate::classic::{ClassicGroup, State};
+use crate::consumer::group_tombstones;
 use crate::machine::{Now, Outcome, Token};
 use crate::records::{GroupKey, Record};
 use crate::shard::GroupShard;
@@ -32,7 +33,7 @@ impl GroupShard {
             let unused_since_ms = |committed: &Committed| Some(committed.commit_timestamp_ms);
             let nothing_left = self.expire_group(&group.id, is_read, unused_since_ms, now, &mut records);
             if nothing_left && group.members().len() == 0 {
-                records.extend(self.consumer.tombstones(group));
+                records.extend(group_tombstones(group, None));
             }
         }
         splittable(records, token)

@@ -6,6 +6,7 @@
 //! believed.
 
 pub(crate) mod args;
+mod classic;
 mod consumer;
 mod print;
 mod random;
@@ -65,6 +66,21 @@ fn consumer_groups_subscriptions() {
 #[test]
 fn consumer_groups_log() {
     run::<World>("consumer_log.txt");
+}
+
+#[test]
+fn upgrades() {
+    run::<World>("upgrade.txt");
+}
+
+#[test]
+fn classic_members_of_consumer_groups() {
+    run::<World>("mixed.txt");
+}
+
+#[test]
+fn downgrades() {
+    run::<World>("downgrade.txt");
 }
 
 pub(crate) fn run<S: Stage>(file: &str) {

@@ -6,6 +6,7 @@ use ottla_base::ErrorCode;
 
 use crate::GroupShard;
 use crate::command::*;
+use crate::consumer_protocol::{self, Assignment};
 use crate::records::Record;
 
 pub fn reply(reply: &Reply) -> String {
@@ -13,8 +14,8 @@ pub fn reply(reply: &Reply) -> String {
         Reply::Joined(joined) => self::joined(joined),
         Reply::Synced(synced) if synced.error != ErrorCode::None => synced.error.to_string(),
         Reply::Synced(synced) => format!(
-            "synced {:?} {}/{}",
-            String::from_utf8_lossy(&synced.assignment),
+            "synced {} {}/{}",
+            assignment(&synced.assignment),
             or_none(&synced.protocol_type),
             or_none(&synced.protocol_name)
         ),
@@ -98,9 +99,9 @@ fn joined(joined: &Joined) -> String {
 fn described(group: &DescribedGroup) -> String {
     let member = |m: &DescribedMember| {
         let id = short_id(&m.member_id);
-        let assigned = String::from_utf8_lossy(&m.assignment).into_owned();
+        let assigned = assignment(&m.assignment);
         format!(
-            "{id}{} {}{} +{}B {assigned:?}",
+            "{id}{} {}{} +{}B {assigned}",
             instance(&m.group_instance_id),
             m.client_id,
             m.client_host,
@@ -108,9 +109,13 @@ fn described(group: &DescribedGroup) -> String {
         )
     };
     format!(
-        "{} {} {} {:?}/{:?} [{}]",
+        "{} {}{} {} {:?}/{:?} [{}]",
         group.group_id,
         group.error,
+        group
+            .message
+            .as_ref()
+            .map_or_else(String::new, |text| format!(" {text:?}")),
         group.state,
         group.protocol_type,
         group.protocol_data,
@@ -133,10 +138,10 @@ pub fn record(record: &Record) -> String {
                 .map_or_else(|| "none".to_owned(), short_id),
             value.current_state_timestamp,
             join(&value.members, |member| format!(
-                "{}{} {:?}",
+                "{}{} {}",
                 short_id(&member.member_id),
                 instance(&member.group_instance_id),
-                String::from_utf8_lossy(&member.assignment)
+                assignment(&member.assignment)
             ))
         ),
         Record::OffsetCommit(key, None) => format!("- offset {} {}-{}", key.group, key.topic, key.partition),
@@ -185,7 +190,11 @@ pub fn state(shard: &GroupShard, id: &str) -> String {
 pub fn short_id(id: &str) -> String {
     match id.split_once("-00000000-0000-0000-0000-") {
         Some((prefix, number)) => format!("{prefix}#{}", u64::from_str_radix(number, 16).expect("hex")),
-        None => id.to_owned(),
+        // Classic members of consumer groups are given ids of another form.
+        None => match ottla_base::ids::uuid_from_string(id) {
+            Some(number) if id.len() == 22 => format!("#{}", number.as_u128()),
+            _ => id.to_owned(),
+        },
     }
 }
 
@@ -197,6 +206,18 @@ pub fn long_id(short: &str) -> String {
         }
         None => short.to_owned(),
     }
+}
+
+/// `[t:0,1] v1` if it can be read, else as it is.
+fn assignment(bytes: &[u8]) -> String {
+    let Ok((version, assignment)) = consumer_protocol::decode::<Assignment>(bytes) else {
+        return format!("{:?}", String::from_utf8_lossy(bytes));
+    };
+    let topics = assignment.assigned_partitions.iter().map(|topic| {
+        let numbers: Vec<String> = topic.partitions.iter().map(i32::to_string).collect();
+        format!("{}:{}", topic.topic, numbers.join(","))
+    });
+    format!("[{}] v{version}", topics.collect::<Vec<_>>().join(" "))
 }
 
 fn instance(instance_id: &Option<String>) -> String {

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
 use ottla_base::{ErrorCode, Uuid};
 
 use super::Stage;
@@ -12,6 +11,7 @@ use super::args::Args;
 use super::{consumer, print};
 use crate::command::*;
 use crate::config::GroupConfig;
+use crate::consumer::MigrationPolicy;
 use crate::consumer::topics::Topics;
 use crate::records::{Encoded, Record};
 use crate::{GroupShard, Machine, Now, Outcome, Then, Token};
@@ -26,7 +26,7 @@ pub struct World {
     pub(super) topics: Arc<Topics>,
     waiting: BTreeMap<Token, String>,
     tokens: u64,
-    fresh_ids: u128,
+    pub(super) fresh_ids: u128,
     append: Append,
     held: Vec<Held>,
     happened: Vec<String>,
@@ -107,11 +107,21 @@ impl Stage for World {
                 self.settle(outcome);
             }
         }
+        self.run_ready();
         std::mem::take(&mut self.happened)
     }
 }
 
 impl World {
+    /// Handles what waited for records that are written now, as the loop does before it does anything else.
+    fn run_ready(&mut self) {
+        while !self.shard.ready.is_empty() {
+            if let Some(outcome) = self.shard.expire(self.now) {
+                self.settle(outcome);
+            }
+        }
+    }
+
     /// Names of those who have no answer yet.
     pub fn waiting(&self) -> Vec<&str> {
         self.waiting.values().map(String::as_str).collect()
@@ -127,6 +137,9 @@ impl World {
         self.config.offset_metadata_max_chars =
             args.number("metadata", self.config.offset_metadata_max_chars);
         self.config.offsets_retention_ms = args.number("retention", self.config.offsets_retention_ms);
+        if let Some(policy) = args.get("policy") {
+            self.config.consumer_migration = MigrationPolicy::by_name(policy).expect("a policy");
+        }
         self.config.consumer = Arc::new(consumer::config(&self.config.consumer, args));
         self.shard.config = Arc::new(self.config.clone());
     }
@@ -136,19 +149,7 @@ impl World {
         let instance = args.get("instance").map(str::to_owned);
         match args.verb {
             "join" => Command::Join(self.join(args)),
-            "sync" => Command::Sync(SyncGroup {
-                group_id,
-                member_id: self.member_id(args),
-                group_instance_id: instance,
-                generation_id: self.generation(args),
-                protocol_type: args.get("type").map(str::to_owned),
-                protocol_name: args.get("protocol").map(str::to_owned),
-                assignments: args
-                    .list("assign")
-                    .into_iter()
-                    .map(|pair| self.assignment(pair))
-                    .collect(),
-            }),
+            "sync" => Command::Sync(self.sync(args)),
             "heartbeat" => Command::Heartbeat(Heartbeat {
                 group_id,
                 member_id: self.member_id(args),
@@ -191,40 +192,6 @@ impl World {
             "topic-deleted" => Command::TopicsDeleted(vec![(topic_id(args), args.name().to_owned())]),
             "expire" => Command::ExpireOffsets,
             _ => self.consumer_command(args),
-        }
-    }
-
-    fn join(&mut self, args: &Args<'_>) -> JoinGroup {
-        let version = args.number("v", 9);
-        self.fresh_ids += 1;
-        let topics = if args.get("topics").is_some() {
-            args.list("topics")
-        } else {
-            vec!["t"]
-        };
-        let protocols = if args.get("protocols").is_some() {
-            args.list("protocols")
-        } else {
-            vec!["range"]
-        };
-        let protocol = |name: &&str| Protocol {
-            name: (*name).to_owned(),
-            metadata: subscription(&topics),
-        };
-        JoinGroup {
-            group_id: args.text("group", "g"),
-            member_id: self.member_id(args),
-            group_instance_id: args.get("instance").map(str::to_owned),
-            client_id: args.name().to_owned(),
-            client_host: "/127.0.0.1".to_owned(),
-            protocol_type: args.text("type", "consumer"),
-            protocols: protocols.iter().map(protocol).collect(),
-            session_timeout_ms: args.number("session", 10_000),
-            rebalance_timeout_ms: args.number("rebalance", 60_000),
-            reason: None,
-            requires_known_member_id: version >= 4,
-            supports_skipping_assignment: version >= 9,
-            fresh_id: Uuid::from_u128(self.fresh_ids),
         }
     }
 
@@ -286,7 +253,7 @@ impl World {
     }
 
     /// `member=-` is none at all, else what is written, else what the client was told last.
-    fn member_id(&self, args: &Args<'_>) -> String {
+    pub(super) fn member_id(&self, args: &Args<'_>) -> String {
         match args.get("member") {
             Some("-") => String::new(),
             Some(short) => print::long_id(short),
@@ -298,22 +265,13 @@ impl World {
         }
     }
 
-    fn generation(&self, args: &Args<'_>) -> i32 {
+    pub(super) fn generation(&self, args: &Args<'_>) -> i32 {
         args.number(
             "gen",
             self.clients
                 .get(args.name())
                 .map_or(-1, |client| client.generation),
         )
-    }
-
-    fn assignment(&self, pair: &str) -> (String, Bytes) {
-        let (name, value) = pair.split_once(':').expect("member:assignment");
-        let id = self
-            .clients
-            .get(name)
-            .map_or_else(|| print::long_id(name), |client| client.member_id.clone());
-        (id, Bytes::copy_from_slice(value.as_bytes()))
     }
 
     fn token(&mut self, name: &str) -> Token {
@@ -459,17 +417,4 @@ fn append_mode(name: &str) -> Append {
 
 fn topic_id(args: &Args<'_>) -> Uuid {
     Uuid::from_u128(args.number("topic_id", 0))
-}
-
-/// A consumer's metadata, version 1 of its protocol.
-fn subscription(topics: &[&str]) -> Bytes {
-    let mut out = BytesMut::new();
-    out.put_i16(1);
-    out.put_i32(topics.len() as i32);
-    for topic in topics {
-        out.put_i16(topic.len() as i16);
-        out.put_slice(topic.as_bytes());
-    }
-    out.put_i32(-1);
-    out.freeze()
 }

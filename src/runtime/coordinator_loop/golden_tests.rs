@@ -244,14 +244,22 @@ fn groups_with_members_are_stable_and_others_empty() {
 }
 
 #[test]
-fn groups_of_other_protocols_are_not_joined_and_go_only_when_empty() {
+fn groups_of_other_protocols_go_only_when_empty() {
     let mut loaded = Loaded::new();
     let groups = [
-        ("consumer-live", ErrorCode::NonEmptyGroup),
-        ("consumer-empty", ErrorCode::None),
-        ("sharing", ErrorCode::NonEmptyGroup),
+        // A member of the classic protocol may join: it is told an id first.
+        (
+            "consumer-live",
+            ErrorCode::MemberIdRequired,
+            ErrorCode::NonEmptyGroup,
+        ),
+        (
+            "sharing",
+            ErrorCode::InconsistentGroupProtocol,
+            ErrorCode::NonEmptyGroup,
+        ),
     ];
-    for (group_id, deletion) in groups {
+    for (group_id, joining, deletion) in groups {
         let join = JoinGroup {
             group_id: group_id.to_owned(),
             member_id: String::new(),
@@ -273,11 +281,14 @@ fn groups_of_other_protocols_are_not_joined_and_go_only_when_empty() {
         let Reply::Joined(joined) = loaded.ask(Command::Join(join)) else {
             panic!("another answer")
         };
-        assert_eq!(joined.error, ErrorCode::InconsistentGroupProtocol, "{group_id}");
+        assert_eq!(joined.error, joining, "{group_id}");
         let deleted = loaded.ask(Command::DeleteGroups(vec![group_id.to_owned()]));
         assert_eq!(
             deleted,
             Reply::DeletedGroups(vec![(group_id.to_owned(), deletion)])
         );
     }
+    let deleted = loaded.ask(Command::DeleteGroups(vec!["consumer-empty".to_owned()]));
+    let expected = vec![("consumer-empty".to_owned(), ErrorCode::None)];
+    assert_eq!(deleted, Reply::DeletedGroups(expected));
 }

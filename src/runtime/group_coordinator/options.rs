@@ -7,7 +7,7 @@ use std::time::Duration;
 use ottla_base::config::{Effective, Settings};
 use ottla_coordinator::GroupConfig;
 use ottla_coordinator::config::ConsumerGroupConfig;
-use ottla_coordinator::consumer::Assignor;
+use ottla_coordinator::consumer::{Assignor, MigrationPolicy};
 use ottla_storage::batch::Codec;
 
 /// The settings of the broker. Of all that is in here only the assignment interval of consumer groups can change while it
@@ -37,6 +37,10 @@ impl GroupOptions {
                 max_size: size(config, "group.max.size"),
                 offset_metadata_max_chars: size(config, "offset.metadata.max.bytes"),
                 offsets_retention_ms: i64::from(config.i32("offsets.retention.minutes")) * MINUTE_MS,
+                consumer_migration: config
+                    .string("group.consumer.migration.policy")
+                    .and_then(|policy| MigrationPolicy::by_name(&policy))
+                    .unwrap_or_default(),
                 consumer: Arc::new(consumer_config(config)),
                 ..GroupConfig::default()
             }),

@@ -20,7 +20,7 @@ config_defs! { GROUP_COORDINATORS:
     "group.consumer.max.size" Int = "2147483647", AtLeast(1), Medium ReadOnly Used,
         "Most members of a consumer group.";
     "group.consumer.migration.policy" String = "bidirectional",
-        OneOfIgnoringCase(&["BIDIRECTIONAL", "DISABLED", "DOWNGRADE", "UPGRADE"]), Medium ReadOnly Accepted,
+        OneOfIgnoringCase(&["BIDIRECTIONAL", "DISABLED", "DOWNGRADE", "UPGRADE"]), Medium ReadOnly Used,
         "Whether groups may change between the classic and the consumer protocol while members are there.";
     "group.consumer.min.assignment.interval.ms" Int = "0", AtLeast(0), Medium ReadOnly Used,
         "Smallest value a group may set for `consumer.assignment.interval.ms`.";

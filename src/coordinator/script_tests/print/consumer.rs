@@ -2,7 +2,7 @@
 
 use ottla_base::{ErrorCode, Uuid};
 
-use super::{instance, join, or_none};
+use super::{instance, join, or_none, short_id};
 use crate::GroupShard;
 use crate::command::*;
 use crate::consumer::assignment::{self, Owned, Partitions};
@@ -28,8 +28,9 @@ pub fn described(group: &DescribedConsumerGroup) -> String {
     };
     let member = |member: &DescribedConsumerMember| {
         format!(
-            "{}{} epoch {} {} has [{}] target [{}]",
-            member.member_id,
+            "{}{}{} epoch {} {} has [{}] target [{}]",
+            short_id(&member.member_id),
+            if member.is_classic { " (classic)" } else { "" },
             instance(&member.instance_id),
             member.member_epoch,
             subscription(&member.topic_names, &member.topic_regex),
@@ -55,8 +56,13 @@ pub fn state(shard: &GroupShard, id: &str) -> String {
     };
     let member = |member: &Member| {
         format!(
-            "{} {} {:?} [{}]{}",
-            member.id,
+            "{}{} {} {:?} [{}]{}",
+            short_id(&member.id),
+            if member.classic.is_some() {
+                " (classic)"
+            } else {
+                ""
+            },
             member.epoch,
             member.state,
             owned(&member.assigned),
@@ -85,13 +91,17 @@ pub fn record(record: &Record) -> String {
             if value.metadata_hash == 0 { "none" } else { "some" }
         ),
         Record::ConsumerGroupMemberMetadata(key, Some(value)) => format!(
-            "+ member {} {}{} = {} timeout {} assignor {}",
+            "+ member {} {}{} = {} timeout {} assignor {}{}",
             key.group,
-            key.member,
+            short_id(&key.member),
             instance(&value.instance_id),
             subscription(&value.subscribed_topic_names, &value.subscribed_topic_regex),
             value.rebalance_timeout_ms,
             or_none(&value.server_assignor),
+            value
+                .classic_member_metadata
+                .as_ref()
+                .map_or_else(String::new, classic),
         ),
         Record::ConsumerGroupTargetAssignmentMetadata(key, Some(value)) => {
             format!(
@@ -102,7 +112,7 @@ pub fn record(record: &Record) -> String {
         Record::ConsumerGroupTargetAssignmentMember(key, Some(value)) => format!(
             "+ target {} {} = [{}]",
             key.group,
-            key.member,
+            short_id(&key.member),
             partitions(&assignment::from_record(value.topic_partitions.clone()))
         ),
         Record::ConsumerGroupCurrentMemberAssignment(key, Some(value)) => {
@@ -115,7 +125,7 @@ pub fn record(record: &Record) -> String {
             format!(
                 "+ current {} {} = {}<{} state {} [{}] revoking [{}]",
                 key.group,
-                key.member,
+                short_id(&key.member),
                 value.previous_member_epoch,
                 value.member_epoch,
                 value.state,
@@ -134,17 +144,24 @@ pub fn record(record: &Record) -> String {
     }
 }
 
+fn classic(member: &ClassicMemberMetadata) -> String {
+    let names = join(&member.supported_protocols, |protocol| protocol.name.clone());
+    format!(" classic {names} session {}", member.session_timeout_ms)
+}
+
 fn tombstone(record: &Record) -> String {
     match record {
         Record::ConsumerGroupMetadata(key, _) => format!("- epoch {}", key.group),
         Record::ConsumerGroupPartitionMetadata(key, _) => format!("- partition-metadata {}", key.group),
-        Record::ConsumerGroupMemberMetadata(key, _) => format!("- member {} {}", key.group, key.member),
+        Record::ConsumerGroupMemberMetadata(key, _) => {
+            format!("- member {} {}", key.group, short_id(&key.member))
+        }
         Record::ConsumerGroupTargetAssignmentMetadata(key, _) => format!("- target-epoch {}", key.group),
         Record::ConsumerGroupTargetAssignmentMember(key, _) => {
-            format!("- target {} {}", key.group, key.member)
+            format!("- target {} {}", key.group, short_id(&key.member))
         }
         Record::ConsumerGroupCurrentMemberAssignment(key, _) => {
-            format!("- current {} {}", key.group, key.member)
+            format!("- current {} {}", key.group, short_id(&key.member))
         }
         Record::ConsumerGroupRegularExpression(key, _) => {
             format!("- regex {} {}", key.group, key.regular_expression)

@@ -1,0 +1,163 @@
+//! A classic group with members becomes a consumer group, because a member of the consumer protocol joins it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ottla_base::ErrorCode;
+use ottla_base::schema::SchemaError;
+
+use super::MigrationPolicy;
+use crate::classic::{ClassicGroup, ClassicMember};
+use crate::command::Reply;
+use crate::consumer::assignment::{self, Partitions};
+use crate::consumer::group::ConsumerGroup;
+use crate::consumer::member::Member;
+use crate::consumer::metadata_hash;
+use crate::consumer::topics::Topics;
+use crate::consumer::turn::target_record;
+use crate::consumer_protocol::{self, Assignment, Subscription};
+use crate::machine::{Now, Token};
+use crate::records::{ClassicMemberMetadata, ClassicProtocol, Record};
+use crate::shard::GroupShard;
+
+/// The group as it goes on: in the epoch of its last generation, with what its members were assigned then.
+pub(in crate::consumer) fn upgrade(
+    classic: &ClassicGroup,
+    policy: MigrationPolicy,
+    max_size: usize,
+    topics: &Topics,
+) -> Result<ConsumerGroup, ErrorCode> {
+    let refuse = |reason: &str| {
+        tracing::info!(group = %classic.id, reason, "a classic group cannot become a consumer group");
+        ErrorCode::GroupIdNotFound
+    };
+    if !policy.allows_upgrade() {
+        return Err(refuse("the migration policy does not allow it"));
+    }
+    if !classic.uses_consumer_protocol() {
+        return Err(refuse("its members are no consumers"));
+    }
+    if classic.members().len() > max_size {
+        return Err(refuse("it has more members than a consumer group may have"));
+    }
+    // A group that has not had a generation yet has not chosen one.
+    let protocol = classic.protocol.clone().or_else(|| classic.select_protocol());
+    let protocol = protocol.ok_or_else(|| refuse("its members have no protocol in common"))?;
+    let mut group = ConsumerGroup::new(classic.id.clone());
+    group.epoch = classic.generation;
+    group.assignment_epoch = classic.generation;
+    for member in classic.members() {
+        let converted = converted(member, &protocol, classic.generation, topics)
+            .and_then(|(target, member)| owned_once(&group, target, member));
+        let (target, member) = converted.map_err(|error| refuse(&error.to_string()))?;
+        group.targets.insert(member.id.clone(), target);
+        group.insert(member);
+    }
+    let names: BTreeSet<&str> = group.subscribed().collect();
+    group.metadata_hash = metadata_hash::of_topics(names, topics);
+    Ok(group)
+}
+
+#[derive(Debug, thiserror::Error)]
+enum NotConvertible {
+    #[error("a member's metadata cannot be read: {0}")]
+    Malformed(#[from] SchemaError),
+    #[error("its assignor keeps data in the assignments, which would be lost")]
+    CustomAssignor,
+    #[error("its leader assigned a partition to two members")]
+    AssignedTwice,
+}
+
+/// A consumer group could never be loaded again if two members had the same partition.
+fn owned_once(
+    group: &ConsumerGroup,
+    target: Partitions,
+    member: Member,
+) -> Result<(Partitions, Member), NotConvertible> {
+    let is_free = |(topic, partition, _)| !group.is_owned(topic, partition);
+    let is_free = assignment::iter(&member.assigned).all(is_free);
+    match is_free {
+        true => Ok((target, member)),
+        false => Err(NotConvertible::AssignedTwice),
+    }
+}
+
+fn converted(
+    classic: &ClassicMember,
+    protocol: &str,
+    generation: i32,
+    topics: &Topics,
+) -> Result<(Partitions, Member), NotConvertible> {
+    let (_, subscription) = consumer_protocol::decode::<Subscription>(&classic.metadata(protocol))?;
+    // Nothing is assigned to a member that has joined and not synced yet.
+    let assigned = match classic.assignment.is_empty() {
+        true => Assignment::default(),
+        false => consumer_protocol::decode::<Assignment>(&classic.assignment)?.1,
+    };
+    if assigned.user_data.is_some_and(|data| !data.is_empty()) {
+        return Err(NotConvertible::CustomAssignor);
+    }
+    let target = Assignment {
+        user_data: None,
+        ..assigned
+    }
+    .partitions(topics);
+    let member = Member {
+        instance_id: classic.instance_id.clone(),
+        rack_id: subscription.rack_id(),
+        client_id: classic.client_id.clone(),
+        client_host: classic.client_host.clone(),
+        topics: subscription.topics.into_iter().collect(),
+        rebalance_timeout_ms: classic.rebalance_timeout_ms,
+        classic: Some(ClassicMemberMetadata {
+            session_timeout_ms: classic.session_timeout_ms,
+            supported_protocols: classic.protocols.iter().map(ClassicProtocol::from).collect(),
+        }),
+        epoch: generation,
+        previous_epoch: generation,
+        assigned: assignment::in_epoch(&target, generation),
+        ..Member::new(classic.id.clone())
+    };
+    Ok((target, member))
+}
+
+impl ConsumerGroup {
+    /// All that there is to say of a new group.
+    pub fn creation_records(&self) -> Vec<Record> {
+        let id = &self.id;
+        let members = self.members().map(|member| member.metadata_record(id));
+        let targets = self
+            .members()
+            .map(|member| target_record(id, &member.id, &self.target(&member.id)));
+        let current = self.members().map(|member| member.current_assignment_record(id));
+        members
+            .chain([self.epoch_record(self.epoch, self.metadata_hash)])
+            .chain(targets)
+            .chain([self.target_metadata_record(self.assignment_epoch, self.assigned_at_ms)])
+            .chain(current)
+            .collect()
+    }
+}
+
+impl GroupShard {
+    /// Those who wait in the classic group are to join again, and the sessions of all go on. Should the records not be
+    /// written, the group stays classic, and the timers find nobody.
+    pub(in crate::consumer) fn upgraded(
+        &mut self,
+        group: &ConsumerGroup,
+        joining: &Arc<str>,
+        now: Now,
+    ) -> Vec<(Token, Reply)> {
+        for member in group.members().filter(|member| member.id != *joining) {
+            if let Some(timeout_ms) = member.classic_session_timeout_ms() {
+                self.consumer
+                    .timers
+                    .session(&group.id, &member.id, timeout_ms, now);
+            }
+        }
+        let outcome = self.with_group(&group.id, now, |turn| {
+            turn.dismiss_all(ErrorCode::RebalanceInProgress)
+        });
+        outcome.unwrap_or_default().replies
+    }
+}
