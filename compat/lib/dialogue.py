@@ -11,6 +11,7 @@ A command is a tool of Kafka's, or one of this file's own:
     leave                        the members that stay go, and their groups are empty (but for static members)
     mark NAME                    a moment between the records before it and those after it
     write FILE LINE...           a file for --from-file
+    records DIRECTORY            the records of a partition of __consumer_offsets, tombstones and all, as kafka-dump-log decodes them
     sort COMMAND...              a tool whose answer comes in no certain order
 `{dir}` is where files are, `{NAME:FORMAT}` a mark's moment, and `> FILE` after a command keeps its stdout.
 """
@@ -21,7 +22,7 @@ import shlex
 import time
 from datetime import datetime, timedelta, timezone
 
-from harness import as_bytes, clip, eventually, expect
+from harness import as_bytes, clip, eventually, expect, table
 
 # Text that is not the same in two runs, and what stands for it.
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<= )[\w-]{22}(?= +(instance-\d+ +)?/127\.0\.0\.1 )")
@@ -29,6 +30,9 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<= )[\w-]{22}(?=
 NOISE = re.compile(r"^\s+(at .*\)|\.\.\. \d+ (more|common frames omitted))$|\(org\.apache\.kafka\.clients\.NetworkClient\)$")
 # Lists that the tools print from sets.
 SET = re.compile(r"((?:options|scenarios|states are|types are): |consumer groups \()([^)]*)")
+# What a record of a group holds of its own time and ids.
+OWN = re.compile(r'("(?:\w*[tT]imestamp|topicId|TopicId|memberId|metadataHash|leader)":)("[\w-]{22}"|\d{5,})')
+RECORD = re.compile(r"^\| offset: .*? key: (.*?)(?: payload: (.*))?$")
 WORD = re.compile(r"[\w-]+")
 USAGE = re.compile(r"^Option( \(\* = required\))? +Description")
 LOGGED = re.compile(r"^\[\d{4}-[^]]*\] |(?<=clientId=adminclient-)\d+")
@@ -101,6 +105,13 @@ class Dialogue:
                 lines.append(re.sub(" {2,}", "  ", line))
         return lines
 
+    def do_records(self, directory):
+        files = sorted((self.broker.data_dir / directory).glob("*.log"))
+        result = self.ctx.tool("kafka-dump-log", "--offsets-decoder", "--files", ",".join(map(str, files)))
+        found = [RECORD.match(line) for line in result.lines if line.startswith("| ")]
+        text = OWN.sub(r"\1OWN", "\n".join(f"{record[1]} {record[2]}" for record in found))
+        return [f"  {line}" for line in self.plain(text)]
+
     def do_sort(self, *words):
         return sorted(self.tool(words))
 
@@ -116,16 +127,22 @@ class Dialogue:
         topics = [word for word in words if "=" not in word]
         # The console consumer reads one topic, or all that a pattern takes.
         source = ["--topic", *topics] if len(topics) == 1 else ["--include", "|".join(topics)]
+        before = self.ids(group)
         self.members.append((group, self.ctx.tool_start("kafka-console-consumer", *source, "--group", group, *settings, broker=self.broker)))
-        count = str(sum(1 for name, _ in self.members if name == group))
+        count = str(sum(1 for name, process in self.members if name == group and process.process.poll() is None))
+        # A static member may come back without a moment in which the group is not stable.
+        eventually(lambda: self.ids(group) - before, f"a new member is in {group}", timeout_s=40)
         self.wait_for(group, "Stable", count)
+
+    def ids(self, group):
+        result = self.ctx.tool("kafka-consumer-groups", "--describe", "--group", group, "--members", broker=self.broker)
+        return {row["CONSUMER-ID"] for row in table(result.out, "GROUP")}
 
     def do_leave(self):
         for _, process in self.members:
             process.stop()
         for group in {name for name, process in self.members if "group.instance.id" not in process.command}:
             self.wait_for(group, "Empty", "0")
-        self.members = []
 
     def wait_for(self, group, state, members):
         def there():
