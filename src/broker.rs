@@ -328,6 +328,7 @@ fn assemble(
     let request_timeout_ms = u64::try_from(config.i32("request.timeout.ms")).unwrap_or(0);
     let markers = MarkerWriter::new(
         replicas.clone(),
+        groups.clone(),
         clock.clone(),
         Duration::from_millis(request_timeout_ms),
     );

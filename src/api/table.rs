@@ -168,8 +168,8 @@ rows! {
     24 AddPartitionsToTxn           0..=5  Broker     TransactionalId Write           Txn     8 16 [-];
     25 AddOffsetsToTxn              0..=4  Broker     TransactionalId Write           Txn     8 16 [-];
     26 EndTxn                       0..=5  Broker     TransactionalId Write           Txn     8 16 [-];
-    27 WriteTxnMarkers              1..=2  Broker     Cluster         ClusterAction   Peer    8 16 [-];
-    28 TxnOffsetCommit              0..=5  Broker     TransactionalId Write           Txn     8 16 [-];
+    27 WriteTxnMarkers              1..=2  Broker     Cluster         ClusterAction   Peer    8 16 [txn::write_txn_markers];
+    28 TxnOffsetCommit              0..=5  Broker     TransactionalId Write           Txn     8 16 [txn::txn_offset_commit];
     29 DescribeAcls                 1..=3  Both       Cluster         Describe        Admin   8 16 [acls::describe_acls];
     30 CreateAcls                   1..=3  Both       Cluster         Alter           Admin   8 16 [acls::create_acls];
     31 DeleteAcls                   1..=3  Both       Cluster         Alter           Admin   8 16 [acls::delete_acls];

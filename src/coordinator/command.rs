@@ -243,6 +243,8 @@ pub struct CommitOffsets {
     pub knows_group_id_not_found: bool,
     /// Versions 2 to 4 may say how long the offsets are to be kept; -1 leaves it to the broker.
     pub retention_ms: i64,
+    /// They count when the transaction commits that they are written in (TxnOffsetCommit).
+    pub is_transactional: bool,
     pub topics: Vec<CommitTopic>,
 }
 

@@ -18,5 +18,6 @@ pub mod publish;
 pub mod txn_markers;
 
 pub use controller_loop::{ControllerHandle, ControllerLoop, QuorumStatus};
+pub use coordinator_loop::InTransaction;
 pub use group_coordinator::{GroupCoordinator, GroupOptions};
 pub use txn_markers::{MarkerWriter, TxnMarker};

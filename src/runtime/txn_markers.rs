@@ -7,13 +7,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all, ready};
 use ottla_base::{Clock, ErrorCode, TopicPartition};
-use ottla_storage::AppendOrigin;
 use ottla_storage::batch::ValidBatch;
 use ottla_storage::batch::control::{EndTxn, end_txn_marker};
+use ottla_storage::{AppendInfo, AppendOrigin};
 use tokio::time::Instant;
 
-use crate::replica::{Acks, Partition, ReplicaError, ReplicaManager};
+use super::GroupCoordinator;
+use super::group_coordinator::internal_topics::CONSUMER_OFFSETS;
+use crate::replica::{Acks, Partition, ReplicaManager};
 
 /// How a transaction ended, as its coordinator says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,18 +31,44 @@ pub struct TxnMarker {
     pub transaction_version: i16,
 }
 
+impl TxnMarker {
+    pub(super) fn batch(&self, now_ms: i64) -> Result<ValidBatch, ErrorCode> {
+        let batch = end_txn_marker(
+            self.kind,
+            self.producer_id,
+            self.producer_epoch,
+            self.coordinator_epoch,
+            now_ms,
+        );
+        ValidBatch::trusted(&batch).map_err(|_| ErrorCode::UnknownServerError)
+    }
+
+    pub(super) fn origin(&self) -> AppendOrigin {
+        AppendOrigin::TxnMarker {
+            transaction_version: self.transaction_version,
+        }
+    }
+}
+
 /// Writes markers on this node.
 pub struct MarkerWriter {
     replicas: Arc<ReplicaManager>,
+    groups: Arc<GroupCoordinator>,
     clock: Arc<dyn Clock>,
     /// For how long an append waits for its replicas: `request.timeout.ms`.
     timeout: Duration,
 }
 
 impl MarkerWriter {
-    pub fn new(replicas: Arc<ReplicaManager>, clock: Arc<dyn Clock>, timeout: Duration) -> Self {
+    pub fn new(
+        replicas: Arc<ReplicaManager>,
+        groups: Arc<GroupCoordinator>,
+        clock: Arc<dyn Clock>,
+        timeout: Duration,
+    ) -> Self {
         Self {
             replicas,
+            groups,
             clock,
             timeout,
         }
@@ -48,60 +78,59 @@ impl MarkerWriter {
     /// each, in the order given. A marker that was written before may be written again.
     pub async fn write(&self, marker: TxnMarker, partitions: &[TopicPartition]) -> Vec<ErrorCode> {
         let deadline = Instant::now() + self.timeout;
-        let appended: Vec<_> = partitions
+        // All are appended before the first is waited for.
+        let written: Vec<_> = partitions
             .iter()
-            .map(|partition| self.append(marker, partition))
+            .map(|partition| self.write_one(marker, partition, deadline))
             .collect();
-        let mut answers = Vec::with_capacity(partitions.len());
-        for appended in appended {
-            answers.push(match appended {
-                Ok(appended) => appended.committed(deadline).await,
-                Err(error) => error,
-            });
-        }
-        answers
+        join_all(written).await
     }
 
-    fn append(&self, marker: TxnMarker, partition: &TopicPartition) -> Result<Appended, ErrorCode> {
-        let partition = self
-            .replicas
-            .by_name(&partition.topic, partition.partition)
-            .ok_or(ErrorCode::UnknownTopicOrPartition)?;
-        let now_ms = self.clock.now_ms();
-        let batch = end_txn_marker(
-            marker.kind,
-            marker.producer_id,
-            marker.producer_epoch,
-            marker.coordinator_epoch,
-            now_ms,
-        );
-        let batch = ValidBatch::trusted(&batch).map_err(|_| ErrorCode::UnknownServerError)?;
-        let origin = AppendOrigin::TxnMarker {
-            transaction_version: marker.transaction_version,
+    fn write_one(
+        &self,
+        marker: TxnMarker,
+        name: &TopicPartition,
+        deadline: Instant,
+    ) -> BoxFuture<'static, ErrorCode> {
+        let Some(partition) = self.replicas.by_name(&name.topic, name.partition) else {
+            return ready(ErrorCode::UnknownTopicOrPartition).boxed();
         };
-        let info = partition
-            .append(batch, origin, Acks::All, now_ms)
-            .map_err(|error| refused(&partition, &error))?;
-        Ok(Appended { partition, info })
+        if *name.topic == *CONSUMER_OFFSETS {
+            let ended = self.groups.end_transaction(name.partition, marker);
+            return ended
+                .map(|ended| ended.err().map_or(ErrorCode::None, told))
+                .boxed();
+        }
+        match self.append(marker, &partition) {
+            Ok(info) => committed(partition, info, deadline).boxed(),
+            Err(error) => ready(error).boxed(),
+        }
+    }
+
+    fn append(&self, marker: TxnMarker, partition: &Partition) -> Result<AppendInfo, ErrorCode> {
+        let now_ms = self.clock.now_ms();
+        let appended = partition.append(marker.batch(now_ms)?, marker.origin(), Acks::All, now_ms);
+        appended.map_err(|error| {
+            tracing::info!(partition = %partition.name(), %error, "a transaction marker is refused");
+            error.code()
+        })
     }
 }
 
-fn refused(partition: &Partition, error: &ReplicaError) -> ErrorCode {
-    tracing::info!(partition = %partition.name(), %error, "a transaction marker is refused");
-    error.code()
+async fn committed(partition: Arc<Partition>, info: AppendInfo, deadline: Instant) -> ErrorCode {
+    if let Err(error) = partition.settle(&info).await {
+        return error.code();
+    }
+    let waited = partition.wait_committed(info.last_offset, deadline).await;
+    waited.err().unwrap_or(ErrorCode::None)
 }
 
-struct Appended {
-    partition: Arc<Partition>,
-    info: ottla_storage::AppendInfo,
-}
-
-impl Appended {
-    async fn committed(&self, deadline: Instant) -> ErrorCode {
-        if let Err(error) = self.partition.settle(&self.info).await {
-            return error.code();
-        }
-        let waited = self.partition.wait_committed(self.info.last_offset, deadline);
-        waited.await.err().unwrap_or(ErrorCode::None)
+/// A transaction coordinator knows leaders, and nothing of coordinators that load.
+fn told(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::CoordinatorNotAvailable
+        | ErrorCode::CoordinatorLoadInProgress
+        | ErrorCode::NotCoordinator => ErrorCode::NotLeaderOrFollower,
+        other => other,
     }
 }

@@ -43,6 +43,7 @@ pub fn handle(ctx: &Ctx, request: OffsetCommitRequest) -> Reply<OffsetCommitResp
         } else {
             -1
         },
+        is_transactional: false,
         topics,
     };
     let answer = ctx

@@ -29,6 +29,10 @@ impl Turn<'_> {
     /// Whether the offsets may be committed. Those of a member prove that it is alive.
     pub fn accept_commit(&mut self, request: &CommitOffsets) -> Result<(), ErrorCode> {
         self.group.validate_commit(request)?;
+        if request.is_transactional {
+            // The producer speaks, which says nothing of the member's own life.
+            return Ok(());
+        }
         if matches!(self.group.state(), State::Stable | State::PreparingRebalance) {
             let member_id: Arc<str> = request.member_id.as_str().into();
             self.reset_session(&member_id);
@@ -48,13 +52,17 @@ impl ClassicGroup {
             || !request.member_id.is_empty()
             || request.group_instance_id.is_some();
         if !names_member {
-            return Err(ErrorCode::UnknownMemberId);
+            // Producers of before did not say for which member they commit.
+            return match request.is_transactional {
+                true => Ok(()),
+                false => Err(ErrorCode::UnknownMemberId),
+            };
         }
         self.validate_member(&request.member_id, request.group_instance_id.as_deref())?;
         if request.generation_id != self.generation {
             return Err(ErrorCode::IllegalGeneration);
         }
-        match self.is_in(State::CompletingRebalance) {
+        match self.is_in(State::CompletingRebalance) && !request.is_transactional {
             // Its generation is right, so it has joined; what it read belongs to the assignment it is about to lose.
             true => Err(ErrorCode::RebalanceInProgress),
             false => Ok(()),

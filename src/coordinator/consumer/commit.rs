@@ -34,11 +34,15 @@ impl ConsumerGroup {
         if epoch < 0 && self.members().len() == 0 {
             return Ok(CommitCheck::Passed);
         }
+        if request.is_transactional && names_nobody(request) {
+            return Ok(CommitCheck::Passed);
+        }
         let member = self
             .member(&request.member_id)
             .ok_or(ErrorCode::UnknownMemberId)?;
         // From the version on that knows group ids to be missing, clients know of member epochs too.
-        if member.classic.is_none() && !request.knows_group_id_not_found {
+        let is_too_old = !request.is_transactional && !request.knows_group_id_not_found;
+        if member.classic.is_none() && is_too_old {
             return Err(ErrorCode::UnsupportedVersion);
         }
         match epoch {
@@ -68,4 +72,12 @@ fn stale(member: &Member) -> ErrorCode {
         Some(_) => ErrorCode::IllegalGeneration,
         None => ErrorCode::StaleMemberEpoch,
     }
+}
+
+/// Producers of before did not say for which member they commit.
+fn names_nobody(request: &CommitOffsets) -> bool {
+    const NO_GENERATION: i32 = -1;
+    request.generation_id == NO_GENERATION
+        && request.member_id.is_empty()
+        && request.group_instance_id.is_none()
 }

@@ -21,6 +21,11 @@ pub(crate) use store::OffsetStore;
 impl GroupShard {
     pub(crate) fn commit_offsets(&mut self, request: CommitOffsets, token: Token, now: Now) -> Outcome<Self> {
         if let Err(error) = self.accept_commit(&request, now) {
+            let error = match error {
+                // Producers know no member epochs.
+                ErrorCode::StaleMemberEpoch if request.is_transactional => ErrorCode::IllegalGeneration,
+                other => other,
+            };
             return Outcome::reply(token, Reply::Failed(error));
         }
         let mut records = Vec::new();

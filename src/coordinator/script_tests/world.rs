@@ -223,6 +223,7 @@ impl World {
             },
             knows_group_id_not_found: args.number("v", 9) >= 9,
             retention_ms: args.number("retention", -1),
+            is_transactional: false,
             topics: vec![topic],
         }
     }

@@ -6,6 +6,8 @@ use ottla_coordinator::records::Encoded;
 use ottla_coordinator::{Machine, Outcome, Then, Token};
 use ottla_storage::batch::{BatchBuilder, BatchOptions, Codec, HEADER_BYTES};
 
+use super::transaction::{InTransaction, batch_options};
+
 /// At most this much comes to a record's key and value: lengths, attributes and deltas.
 const RECORD_OVERHEAD_BYTES: usize = 32;
 
@@ -15,12 +17,14 @@ pub(super) struct Unit<M: Machine> {
     pub encoded: Vec<Encoded>,
     pub parked: Vec<(Token, M::Reply)>,
     pub then: Then<M>,
+    pub transaction: Option<InTransaction>,
     size_bytes: usize,
 }
 
 /// The units of an outcome: one, unless its records may be split and have to be.
 pub(super) fn units<M: Machine>(
     outcome: Outcome<M>,
+    transaction: Option<InTransaction>,
     batch_bytes_max: usize,
 ) -> Result<Vec<Unit<M>>, Refused<M>> {
     let Outcome {
@@ -59,6 +63,7 @@ pub(super) fn units<M: Machine>(
                 } else {
                     Then::Nothing
                 },
+                transaction,
                 size_bytes,
             }),
         }
@@ -91,23 +96,24 @@ fn replayed_like<M: Machine>(then: &Then<M>) -> Then<M> {
     }
 }
 
-/// Takes as many units from the front as fit into one batch; at least one.
+/// Takes as many units from the front as fit into one batch; at least one. A batch belongs to one transaction, or to none.
 pub(super) fn take_batch<M: Machine>(units: &mut Vec<Unit<M>>, batch_bytes_max: usize) -> Vec<Unit<M>> {
     let mut size_bytes = HEADER_BYTES;
+    let transaction = units.first().and_then(|unit| unit.transaction);
     let fits = |unit: &&Unit<M>| {
         size_bytes += unit.size_bytes;
-        size_bytes <= batch_bytes_max
+        size_bytes <= batch_bytes_max && unit.transaction == transaction
     };
     let count = units.iter().take_while(fits).count().max(1).min(units.len());
     units.drain(..count).collect()
 }
 
-/// As Kafka's coordinators write: no producer, and the sequence nevertheless 0.
+/// The batch of units that were [taken](take_batch) together.
 pub(super) fn build<M: Machine>(units: &[Unit<M>], codec: Codec, timestamp_ms: i64) -> Bytes {
+    let transaction = units.first().and_then(|unit| unit.transaction);
     let mut builder = BatchBuilder::new(BatchOptions {
         codec,
-        base_sequence: 0,
-        ..BatchOptions::default()
+        ..batch_options(transaction)
     });
     for record in units.iter().flat_map(|unit| &unit.encoded) {
         builder.append(timestamp_ms, Some(&record.key), record.value.as_deref(), &[]);

@@ -11,6 +11,7 @@ use ottla_base::{ErrorCode, ManualClock};
 use ottla_coordinator::command::*;
 use ottla_coordinator::records::Record;
 use ottla_coordinator::{Command, GroupConfig, GroupShard, Machine, Now, Reply, Token};
+use ottla_storage::AppendOrigin;
 use ottla_storage::batch::{AnyBatch, Codec, ValidBatch, records_shared};
 use tokio::sync::Notify;
 
@@ -40,7 +41,7 @@ impl GoldenLog {
 impl Journal for GoldenLog {
     type Watch = ();
 
-    fn append(&self, _: ValidBatch) -> Result<i64, ErrorCode> {
+    fn append(&self, _: ValidBatch, _: AppendOrigin) -> Result<i64, ErrorCode> {
         Err(ErrorCode::KafkaStorageError)
     }
 

@@ -164,6 +164,7 @@ mod tests {
 
     use ottla_base::{ErrorCode, ManualClock};
     use ottla_coordinator::{GroupConfig, GroupShard};
+    use ottla_storage::AppendOrigin;
     use ottla_storage::batch::{Codec, ValidBatch};
     use tokio::sync::Notify;
 
@@ -175,7 +176,7 @@ mod tests {
     impl Journal for NothingBeforeTheEnd {
         type Watch = ();
 
-        fn append(&self, _: ValidBatch) -> Result<i64, ErrorCode> {
+        fn append(&self, _: ValidBatch, _: AppendOrigin) -> Result<i64, ErrorCode> {
             Err(ErrorCode::NotLeaderOrFollower)
         }
 

@@ -10,7 +10,8 @@
 //! waiting in the queue when the task comes round goes into one batch. Nothing polls: the task sleeps until a command comes,
 //! the machine's next deadline, or the partition moves.
 //!
-//! Reading order: [`journal`] (the log as the loop needs it), [`loader`] (replay), [`batches`] (outcomes into batches),
+//! Reading order: [`journal`] (the log as the loop needs it), [`loader`] (replay), [`batches`] (outcomes into batches), [`transaction`]
+//! (those of producers),
 //! [`task`] (the loop itself). [`ShardHandle`] is all that the rest of the house sees.
 //!
 //! Invariant: a machine's state only ever shows what is committed, plus what it keeps in memory by its own rules; an append
@@ -20,6 +21,7 @@ mod batches;
 pub mod journal;
 mod loader;
 mod task;
+mod transaction;
 
 #[cfg(test)]
 mod golden_tests;
@@ -36,8 +38,11 @@ use ottla_storage::batch::Codec;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{error, info};
 
+use super::txn_markers::TxnMarker;
+
 pub use journal::Journal;
 use task::Task;
+pub use transaction::InTransaction;
 
 /// What a loop needs to know besides its machine and its log.
 #[derive(Clone)]
@@ -68,10 +73,18 @@ impl<M: Machine> Clone for ShardHandle<M> {
 
 /// A command and who waits for its answer. The queue needs no bound of its own: every command is a request that its
 /// connection has been admitted for.
-struct Queued<M: Machine> {
-    command: M::Command,
-    reply: Option<oneshot::Sender<M::Reply>>,
+enum Queued<M: Machine> {
+    Command {
+        command: M::Command,
+        transaction: Option<InTransaction>,
+        reply: Option<oneshot::Sender<M::Reply>>,
+    },
+    /// A producer's transaction has ended.
+    End { marker: TxnMarker, reply: MarkerReply },
 }
+
+/// Told when the marker is committed, or why it is not.
+type MarkerReply = oneshot::Sender<Result<(), ErrorCode>>;
 
 /// Where a shard is in its life; it only ever goes on.
 #[derive(Default)]
@@ -141,7 +154,20 @@ impl<M: Machine> ShardHandle<M> {
 
     /// Hands a command over; it is in the queue when this returns. The answer comes later.
     pub fn submit(&self, command: M::Command) -> impl Future<Output = M::Reply> + Send + use<M> {
-        let queued = self.enqueue(command);
+        self.submit_in(None, command)
+    }
+
+    /// As [`Self::submit`]; what the command has to write becomes part of the transaction.
+    pub fn submit_in(
+        &self,
+        transaction: Option<InTransaction>,
+        command: M::Command,
+    ) -> impl Future<Output = M::Reply> + Send + use<M> {
+        let queued = self.enqueue(|reply| Queued::Command {
+            command,
+            transaction,
+            reply: Some(reply),
+        });
         async move {
             match queued {
                 // The task is gone: it has no answer any more.
@@ -153,12 +179,25 @@ impl<M: Machine> ShardHandle<M> {
         }
     }
 
+    /// Writes the marker that ends a producer's transaction behind all that was submitted before.
+    pub fn end_transaction(
+        &self,
+        marker: TxnMarker,
+    ) -> impl Future<Output = Result<(), ErrorCode>> + Send + use<M> {
+        let queued = self.enqueue(|reply| Queued::End { marker, reply });
+        async move { queued?.await.unwrap_or(Err(ErrorCode::NotCoordinator)) }
+    }
+
     /// Hands over a command whose answer nobody waits for. While the partition loads it waits for the end of that: what it
     /// tells of (a topic that is gone) may concern what is being loaded.
     pub fn notify(&self, command: M::Command) {
         if self.phase.get() != CLOSED {
             // A task that is gone has unloaded: there is nothing left to be told.
-            let _ = self.commands.send(Queued { command, reply: None });
+            let _ = self.commands.send(Queued::Command {
+                command,
+                transaction: None,
+                reply: None,
+            });
         }
     }
 
@@ -176,19 +215,18 @@ impl<M: Machine> ShardHandle<M> {
         self.phase.close();
     }
 
-    fn enqueue(&self, command: M::Command) -> Result<oneshot::Receiver<M::Reply>, ErrorCode> {
+    fn enqueue<R>(
+        &self,
+        queued: impl FnOnce(oneshot::Sender<R>) -> Queued<M>,
+    ) -> Result<oneshot::Receiver<R>, ErrorCode> {
         match self.phase.get() {
             LOADING => return Err(ErrorCode::CoordinatorLoadInProgress),
             ACTIVE => {}
             _ => return Err(ErrorCode::NotCoordinator),
         }
         let (reply, answer) = oneshot::channel();
-        let queued = Queued {
-            command,
-            reply: Some(reply),
-        };
         self.commands
-            .send(queued)
+            .send(queued(reply))
             .map_err(|_| ErrorCode::NotCoordinator)?;
         Ok(answer)
     }

@@ -7,11 +7,14 @@ use std::time::Duration;
 use ottla_base::ErrorCode;
 use ottla_coordinator::{Machine, Now, Outcome, Then, Token};
 use ottla_storage::batch::ValidBatch;
+use ottla_storage::batch::control::EndTxn;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::batches::{self, Refused, Unit};
-use super::{ACTIVE, Journal, LoopOptions, Phase, Queued};
+use super::transaction::{self, InTransaction};
+use super::{ACTIVE, Journal, LoopOptions, MarkerReply, Phase, Queued};
+use crate::runtime::txn_markers::TxnMarker;
 
 /// Commands that are handled before what they wrote is appended.
 const COMMANDS_PER_ROUND_MAX: usize = 512;
@@ -41,19 +44,36 @@ pub(super) struct Task<M: Machine, J: Journal> {
 }
 
 struct Parked<M: Machine> {
-    unit: Unit<M>,
+    written: Written<M>,
     first_offset: i64,
     /// When those who wait for it are told that it takes too long.
     deadline: Instant,
 }
 
+enum Written<M: Machine> {
+    Records(Unit<M>),
+    /// The reply is gone when it was given too late to wait for.
+    End {
+        producer_id: i64,
+        committed: bool,
+        reply: Option<MarkerReply>,
+    },
+}
+
 impl<M: Machine> Parked<M> {
     fn next_offset(&self) -> i64 {
-        self.first_offset + self.unit.records.len() as i64
+        self.first_offset
+            + match &self.written {
+                Written::Records(unit) => unit.records.len() as i64,
+                Written::End { .. } => 1,
+            }
     }
 
     fn somebody_waits(&self) -> bool {
-        !self.unit.parked.is_empty() || matches!(self.unit.then, Then::Resume(_))
+        match &self.written {
+            Written::Records(unit) => !unit.parked.is_empty() || matches!(unit.then, Then::Resume(_)),
+            Written::End { reply, .. } => reply.is_some(),
+        }
     }
 }
 
@@ -132,7 +152,7 @@ impl<M: Machine, J: Journal> Task<M, J> {
             return None;
         }
         let next = self.next.take().or_else(|| self.commands.try_recv().ok())?;
-        if M::is_exclusive(&next.command) && !self.is_settled() {
+        if is_exclusive(&next) && !self.is_settled() {
             self.next = Some(next);
             return None;
         }
@@ -140,26 +160,57 @@ impl<M: Machine, J: Journal> Task<M, J> {
     }
 
     fn handle(&mut self, queued: Queued<M>) {
-        let is_exclusive = M::is_exclusive(&queued.command);
-        self.tokens += 1;
-        let token = Token(self.tokens);
-        if let Some(reply) = queued.reply {
-            self.waiting.insert(token, reply);
+        let is_exclusive = is_exclusive(&queued);
+        match queued {
+            Queued::Command {
+                command,
+                transaction,
+                reply,
+            } => {
+                self.tokens += 1;
+                let token = Token(self.tokens);
+                if let Some(reply) = reply {
+                    self.waiting.insert(token, reply);
+                }
+                let outcome = self.machine.handle(command, token, self.now());
+                self.absorb_in(transaction, outcome);
+            }
+            Queued::End { marker, reply } => self.end_transaction(marker, reply),
         }
-        let outcome = self.machine.handle(queued.command, token, self.now());
-        self.absorb(outcome);
         self.is_blocked = is_exclusive && !self.is_settled();
     }
 
+    /// The marker's place is behind what its transaction has written, so that goes first.
+    fn end_transaction(&mut self, marker: TxnMarker, reply: MarkerReply) {
+        self.append();
+        let batch = marker.batch(self.options.clock.now_ms());
+        match batch.and_then(|batch| self.journal.append(batch, marker.origin())) {
+            Ok(first_offset) => self.parked.push_back(Parked {
+                written: Written::End {
+                    producer_id: marker.producer_id,
+                    committed: marker.kind == EndTxn::Commit,
+                    reply: Some(reply),
+                },
+                first_offset,
+                deadline: Instant::now() + self.options.commit_timeout,
+            }),
+            Err(error) => drop(reply.send(Err(told(error)))),
+        }
+    }
+
+    fn absorb(&mut self, outcome: Outcome<M>) {
+        self.absorb_in(None, outcome);
+    }
+
     /// Sends what can be sent, and takes note of what is to be written.
-    fn absorb(&mut self, mut outcome: Outcome<M>) {
+    fn absorb_in(&mut self, transaction: Option<InTransaction>, mut outcome: Outcome<M>) {
         for (token, reply) in std::mem::take(&mut outcome.replies) {
             self.answer(token, reply);
         }
         if outcome.records.is_empty() {
             return;
         }
-        match batches::units(outcome, self.journal.batch_bytes_max()) {
+        match batches::units(outcome, transaction, self.journal.batch_bytes_max()) {
             Ok(units) => self.units.extend(units),
             Err(Refused { parked, then, error }) => self.fail(parked, then, error),
         }
@@ -188,8 +239,9 @@ impl<M: Machine, J: Journal> Task<M, J> {
         while !self.units.is_empty() {
             let units = batches::take_batch(&mut self.units, batch_bytes_max);
             let batch = batches::build(&units, self.options.codec, self.options.clock.now_ms());
+            let origin = transaction::origin(units.first().and_then(|unit| unit.transaction));
             let appended = match ValidBatch::trusted(&batch) {
-                Ok(batch) => self.journal.append(batch),
+                Ok(batch) => self.journal.append(batch, origin),
                 Err(_) => Err(ErrorCode::UnknownServerError),
             };
             match appended {
@@ -207,7 +259,7 @@ impl<M: Machine, J: Journal> Task<M, J> {
         let deadline = Instant::now() + self.options.commit_timeout;
         for unit in units {
             let parked = Parked {
-                unit,
+                written: Written::Records(unit),
                 first_offset,
                 deadline,
             };
@@ -226,23 +278,31 @@ impl<M: Machine, J: Journal> Task<M, J> {
             .front()
             .is_some_and(|parked| parked.next_offset() <= committed_end)
         {
-            let Some(Parked {
-                unit, first_offset, ..
-            }) = self.parked.pop_front()
-            else {
+            let Some(parked) = self.parked.pop_front() else {
                 return;
             };
-            self.go_on(unit, first_offset);
+            match parked.written {
+                Written::Records(unit) => self.go_on(unit, parked.first_offset),
+                Written::End {
+                    producer_id,
+                    committed,
+                    reply,
+                } => {
+                    self.machine.end_transaction(producer_id, committed);
+                    // Who asked may be gone; the transaction has ended all the same.
+                    let _ = reply.map(|reply| reply.send(Ok(())));
+                }
+            }
         }
     }
 
     fn go_on(&mut self, unit: Unit<M>, first_offset: i64) {
-        const NO_PRODUCER: i64 = -1;
+        let producer_id = transaction::producer_id(unit.transaction);
         let now = self.now();
         match unit.then {
             Then::Replay => {
                 for (offset, record) in (first_offset..).zip(unit.records) {
-                    self.machine.replay(offset, NO_PRODUCER, record, now);
+                    self.machine.replay(offset, producer_id, record, now);
                 }
             }
             Then::Nothing => {}
@@ -275,14 +335,23 @@ impl<M: Machine, J: Journal> Task<M, J> {
             .iter_mut()
             .filter(|parked| parked.deadline <= now && parked.somebody_waits())
         {
-            let resume = match std::mem::replace(&mut parked.unit.then, Then::Nothing) {
+            let unit = match &mut parked.written {
+                Written::Records(unit) => unit,
+                Written::End { reply, .. } => {
+                    let _ = reply
+                        .take()
+                        .map(|reply| reply.send(Err(told(ErrorCode::RequestTimedOut))));
+                    continue;
+                }
+            };
+            let resume = match std::mem::replace(&mut unit.then, Then::Nothing) {
                 Then::Resume(resume) => Then::Resume(resume),
                 then => {
-                    parked.unit.then = then;
+                    unit.then = then;
                     Then::Nothing
                 }
             };
-            late.push((std::mem::take(&mut parked.unit.parked), resume));
+            late.push((std::mem::take(&mut unit.parked), resume));
         }
         for (parked, then) in late {
             self.fail(parked, then, told(ErrorCode::RequestTimedOut));
@@ -300,10 +369,12 @@ impl<M: Machine, J: Journal> Task<M, J> {
             .take()
             .into_iter()
             .chain(std::iter::from_fn(|| self.commands.try_recv().ok()));
-        for reply in queued
-            .filter_map(|queued| queued.reply)
-            .chain(self.waiting.drain().map(|(_, reply)| reply))
-        {
+        // Whoever waits for a marker learns it from the end of its channel.
+        let replies = queued.filter_map(|queued| match queued {
+            Queued::Command { reply, .. } => reply,
+            Queued::End { .. } => None,
+        });
+        for reply in replies.chain(self.waiting.drain().map(|(_, reply)| reply)) {
             let _ = reply.send(M::failure(error));
         }
     }
@@ -338,6 +409,10 @@ impl<M: Machine, J: Journal> Task<M, J> {
             .min()
             .unwrap_or_else(|| Instant::now() + LONG)
     }
+}
+
+fn is_exclusive<M: Machine>(queued: &Queued<M>) -> bool {
+    matches!(queued, Queued::Command { command, .. } if M::is_exclusive(command))
 }
 
 /// What those who wait are told when an append fails: clients know these three as reasons to look again.

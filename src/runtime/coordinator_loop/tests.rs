@@ -1,5 +1,7 @@
 //! The loop with the group machine on a log in memory: what is parked, what fails, what waits for what, and a load.
 
+mod transactions;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use ottla_base::{ErrorCode, ManualClock, Uuid};
 use ottla_coordinator::command::*;
 use ottla_coordinator::{Command, GroupConfig, GroupShard, Reply};
+use ottla_storage::AppendOrigin;
 use ottla_storage::batch::{AnyBatch, Codec, ValidBatch, records};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -52,7 +55,7 @@ impl MemoryLog {
 impl Journal for MemoryLog {
     type Watch = ();
 
-    fn append(&self, mut batch: ValidBatch) -> Result<i64, ErrorCode> {
+    fn append(&self, mut batch: ValidBatch, _: AppendOrigin) -> Result<i64, ErrorCode> {
         let first_offset = self.0.lock().end_offset;
         if let Some(error) = self.0.lock().failure {
             return Err(error);
@@ -143,6 +146,7 @@ fn commit(group: &str, offset: i64, metadata: &str) -> Command {
         generation_id: -1,
         knows_group_id_not_found: true,
         retention_ms: -1,
+        is_transactional: false,
         topics: vec![CommitTopic {
             topic_id: Uuid::nil(),
             name: "t".to_owned(),

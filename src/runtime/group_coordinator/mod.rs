@@ -26,7 +26,8 @@ use tokio::runtime::Handle;
 use tracing::debug;
 
 use super::coordinator_loop::journal::PartitionJournal;
-use super::coordinator_loop::{LoopOptions, ShardHandle};
+use super::coordinator_loop::{InTransaction, LoopOptions, ShardHandle};
+use super::txn_markers::TxnMarker;
 use crate::replica::{Partition, ReplicaManager};
 use internal_topics::{CONSUMER_OFFSETS, partition_for};
 use known::{Known, News};
@@ -80,18 +81,45 @@ impl GroupCoordinator {
 
     /// As [`Self::submit`], for a command that concerns several groups of one partition.
     pub fn submit_to(&self, partition: i32, command: Command) -> impl Future<Output = Reply> + Send + use<> {
-        let shard = self
-            .shards
-            .read()
-            .get(&partition)
-            .map(|shard| shard.handle.clone());
-        let answer = shard.map(|shard| shard.submit(command));
+        let answer = self.shard(partition).map(|shard| shard.submit(command));
         async move {
             match answer {
                 Some(answer) => answer.await,
                 None => GroupShard::failure(ErrorCode::NotCoordinator),
             }
         }
+    }
+
+    /// As [`Self::submit`], for what becomes part of a producer's transaction.
+    pub fn submit_in(
+        &self,
+        group_id: &str,
+        transaction: InTransaction,
+        command: Command,
+    ) -> impl Future<Output = Reply> + Send + use<> {
+        let shard = self.shard(self.partition_for(group_id));
+        let answer = shard.map(|shard| shard.submit_in(Some(transaction), command));
+        async move {
+            match answer {
+                Some(answer) => answer.await,
+                None => GroupShard::failure(ErrorCode::NotCoordinator),
+            }
+        }
+    }
+
+    /// Ends a producer's transaction in a partition: its pending offsets count from now on, or are dropped.
+    pub fn end_transaction(
+        &self,
+        partition: i32,
+        marker: TxnMarker,
+    ) -> impl Future<Output = Result<(), ErrorCode>> + Send + use<> {
+        let ended = self.shard(partition).map(|shard| shard.end_transaction(marker));
+        async move { ended.ok_or(ErrorCode::NotCoordinator)?.await }
+    }
+
+    fn shard(&self, partition: i32) -> Option<Shard> {
+        let shards = self.shards.read();
+        shards.get(&partition).map(|shard| shard.handle.clone())
     }
 
     /// The partitions that this node answers for, loaded or loading.

@@ -90,6 +90,7 @@ impl Fixture {
             generation_id: -1,
             knows_group_id_not_found: true,
             retention_ms: -1,
+            is_transactional: false,
             topics: vec![topic],
         });
         self.groups.submit(group, command).await
