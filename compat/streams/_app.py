@@ -1,4 +1,4 @@
-"""The Streams application as a process, the records it is fed with, and the results it must come to."""
+"""The Streams application as a process, and the topics that it is fed with and answers to."""
 
 import re
 import subprocess
@@ -10,13 +10,10 @@ from harness import COMPAT, CheckFailed, eventually, expect, expect_eq
 from jvm import clip, java_command
 
 PARTITIONS = 4
-SOURCES = ("lines", "orders", "payments", "customers")
-RESULTS = ("counts", "windows", "paid", "billed")
-LINES = 8000
-ORDERS = 5000
-CUSTOMERS = 300
 STEP_MS = 10
-WINDOW_MS = 10_000
+# Partitions, cleanup policy and other settings of the commonest internal topics.
+REPARTITION = f"{PARTITIONS} delete retention.ms=-1 segment.bytes=52428800"
+CHANGELOG = f"{PARTITIONS} compact"
 CONFIG = {
     "num.stream.threads": 2, "commit.interval.ms": 200, "poll.ms": 50,
     "session.timeout.ms": 3000, "heartbeat.interval.ms": 300, "repartition.purge.interval.ms": 500,
@@ -88,17 +85,18 @@ class App:
         return f"--- {self.log}\n{clip(self.log.read_text(errors='replace'))}"
 
 
-class Data:
-    """The topics of one application, under a prefix of their own, and what has been sent to them so far."""
+class Topics:
+    """The topics of one application, under a prefix of their own. Counts and joins are what each key of a result must come to."""
 
-    def __init__(self, ctx, broker):
+    def __init__(self, ctx, broker, sources, counts, joins):
         self.ctx, self.broker = ctx, broker
         self.prefix = ctx.unique("streams")
+        self.sources = sources
         self.first_ms = int(time.time() - 3600) // 10 * 10_000
-        self.rounds = 0
-        self.expected = {result: Counter() if result in ("counts", "windows") else {} for result in RESULTS}
+        self.counts = {name: Counter() for name in counts}
+        self.joins = {name: {} for name in joins}
         ctx.tools.classes["topic-data"] = "TopicData"
-        self.call("create", *(f"{self.topic(name)}:{PARTITIONS}" for name in (*SOURCES, *RESULTS)))
+        self.create(*sources, *counts, *joins)
 
     def topic(self, name):
         return f"{self.prefix}-{name}"
@@ -108,33 +106,19 @@ class Data:
         expect(result.rc == 0, f"{command} failed", result)
         return result
 
-    def send(self):
-        """One round of records for every source; the results grow by what they lead to."""
-        rows = []
-        for n in range(CUSTOMERS):
-            # Before the first order: at the same time the join may see either of them first.
-            rows.append(("customers", None, -1, f"customer-{n}", f"name-{n}"))
-        for n in range(self.rounds * LINES, (self.rounds + 1) * LINES):
-            words = [f"w-{n % 50}", f"w-{n % 7}", f"id-{n}"]
-            rows.append(("lines", n, n, "", " ".join(words)))
-            self.expected["counts"].update(words)
-            start_ms = (self.first_ms + n * STEP_MS) // WINDOW_MS * WINDOW_MS
-            self.expected["windows"].update(f"{word}@{start_ms}" for word in words[:2])
-        for n in range(self.rounds * ORDERS, (self.rounds + 1) * ORDERS):
-            customer = f"customer-{n * 7 % CUSTOMERS}"
-            rows.append(("orders", n, n, f"till-{n % 9}", f"order-{n} {customer}"))
-            rows.append(("payments", n * 3 + 1, n, "", f"order-{n} {n * 5}"))
-            self.expected["paid"][f"order-{n}"] = f"{customer} {n * 5}"
-            self.expected["billed"][f"order-{n}"] = customer.replace("customer", "name")
-        self.rounds += 1
+    def create(self, *names):
+        self.call("create", *(f"{self.topic(name)}:{PARTITIONS}" for name in names))
+
+    def put(self, rows):
+        """Sends (topic, partition or None for the key's, step of time, key, value)."""
         text = "".join(
-            f"{self.topic(source)}\t{'' if spread is None else spread % PARTITIONS}\t{self.first_ms + step * STEP_MS}\t{key}\t{value}\n"
-            for source, spread, step, key, value in rows)
+            f"{self.topic(name)}\t{'' if spread is None else spread % PARTITIONS}\t{self.first_ms + step * STEP_MS}\t{key}\t{value}\n"
+            for name, spread, step, key, value in rows)
         self.call("send", input=text.encode())
 
     def settled(self, timeout_s=120):
         """Waits until the application has read, worked off and committed everything, its own topics included."""
-        self.call("settled", self.prefix, str(timeout_s), *map(self.topic, SOURCES), timeout_s=timeout_s + 30)
+        self.call("settled", self.prefix, str(timeout_s), *map(self.topic, self.sources), timeout_s=timeout_s + 30)
 
     def results(self, name):
         """Each key's values, oldest first."""
@@ -144,26 +128,38 @@ class Data:
             values[key].append(value)
         return values
 
+    def internal(self):
+        """What is seen of each topic that the application made for itself: partitions, cleanup policy, other settings."""
+        seen = {}
+        text = self.ctx.tool("kafka-topics", "--describe", broker=self.broker).out
+        for name, count, configs in re.findall(rf"^Topic: {self.prefix}-(\S+)\s.*PartitionCount: (\d+)\s.*Configs: (\S*)$", text, re.M):
+            if name.endswith(("-repartition", "-changelog", "-topic")):
+                settings = dict(re.findall(r"([a-z.]+)=(\S+?)(?=,[a-z.]+=|$)", configs))
+                expect_eq(settings.pop("message.timestamp.type"), "CreateTime", f"timestamps of {name}")
+                settings.pop("min.insync.replicas")
+                seen[name] = " ".join([count, settings.pop("cleanup.policy"), *(f"{key}={value}" for key, value in sorted(settings.items()))])
+        return seen
+
+    def last(self, name):
+        """Each key's newest value, as a number; a key that was taken back is not there."""
+        return {key: int(values[-1]) for key, values in self.results(name).items() if values[-1] != "null"}
+
     def exact(self, times=1):
         """Every count as it must be; every join once, or as often as the application began anew."""
-        for name in ("counts", "windows"):
-            last = {key: int(values[-1]) for key, values in self.results(name).items()}
-            expect_eq(difference(last, self.expected[name]), [], f"{name} (key, got, expected)")
-        for name in ("paid", "billed"):
-            wanted = {key: [value] * times for key, value in self.expected[name].items()}
-            expect_eq(difference(self.results(name), wanted), [], f"{name} (key, got, expected)")
+        for name, wanted in self.counts.items():
+            expect_eq(difference(self.last(name), wanted), [], f"{name} (key, got, expected)")
+        for name, wanted in self.joins.items():
+            expect_eq(difference(self.results(name), {key: [value] * times for key, value in wanted.items()}), [], f"{name} (key, got, expected)")
 
     def none_lost(self):
         """At least once: a count may only be too high, and not beyond everything twice; a join may come again, the same."""
-        for name in ("counts", "windows"):
-            got = self.results(name)
-            wrong = [(key, got.get(key), count) for key, count in self.expected[name].items()
-                     if not count <= int(got.get(key, [0])[-1]) <= 2 * count]
+        for name, wanted in self.counts.items():
+            got = self.last(name)
+            wrong = [(key, got.get(key), count) for key, count in wanted.items() if not count <= got.get(key, 0) <= 2 * count]
             expect_eq(wrong[:20], [], f"{name} (key, got, expected)")
-        for name in ("paid", "billed"):
+        for name, wanted in self.joins.items():
             got = {key: sorted(set(values)) for key, values in self.results(name).items()}
-            wanted = {key: [value] for key, value in self.expected[name].items()}
-            expect_eq(difference(got, wanted), [], f"{name} (key, got, expected)")
+            expect_eq(difference(got, {key: [value] for key, value in wanted.items()}), [], f"{name} (key, got, expected)")
 
 
 def difference(got, wanted):

@@ -3,22 +3,53 @@
 import re
 import shutil
 
-from _app import CUSTOMERS, LINES, ORDERS, PARTITIONS, SOURCES, App, Data
+from _app import CHANGELOG, PARTITIONS, REPARTITION, STEP_MS, App, Topics
 from harness import check, eventually, expect, expect_eq, expect_in, expect_not_in, table
 
 # Lets the application's sessions be short, so that a killed instance is missed soon.
 SETTINGS = {"group.min.session.timeout.ms": 1000}
+LINES = 8000
+ORDERS = 5000
+CUSTOMERS = 300
+WINDOW_MS = 10_000
+SOURCES = ("lines", "orders", "payments", "customers")
 # Microseconds for each record: a round takes seconds then, and has a middle.
 SLOW = 500
 MIDDLE = (LINES + 2 * ORDERS) // 4
-COMMON = "message.timestamp.type=CreateTime,min.insync.replicas=1"
-REPARTITION = f"cleanup.policy=delete,{COMMON},retention.ms=-1,segment.bytes=52428800"
+# What Apache Kafka shows of the topics that the application makes.
 INTERNAL = {
     **dict.fromkeys(("words-repartition", "window-words-repartition", "paid-left-repartition", "paid-right-repartition", "billed-repartition"), REPARTITION),
-    **dict.fromkeys(("counts-changelog", "customers-changelog"), f"cleanup.policy=compact,{COMMON}"),
-    **dict.fromkeys(("paid-this-join-store-changelog", "paid-other-join-store-changelog"), f"cleanup.policy=delete,{COMMON},retention.ms=90020000"),
-    "windows-changelog": f"cleanup.policy=compact,delete,{COMMON},retention.ms=90010000",
+    **dict.fromkeys(("counts-changelog", "customers-changelog"), CHANGELOG),
+    **dict.fromkeys(("paid-this-join-store-changelog", "paid-other-join-store-changelog"), "4 delete retention.ms=90020000"),
+    "windows-changelog": "4 compact,delete retention.ms=90010000",
 }
+
+
+class Data(Topics):
+    """What java/StreamsTopology.java works on."""
+
+    def __init__(self, ctx, broker):
+        super().__init__(ctx, broker, SOURCES, ("counts", "windows"), ("paid", "billed"))
+        self.rounds = 0
+
+    def send(self):
+        """One round of records for every source; the results grow by what they lead to."""
+        # Before the first order: at the same time the join may see either of them first.
+        rows = [("customers", None, -1, f"customer-{n}", f"name-{n}") for n in range(CUSTOMERS)]
+        for n in range(self.rounds * LINES, (self.rounds + 1) * LINES):
+            words = [f"w-{n % 50}", f"w-{n % 7}", f"id-{n}"]
+            rows.append(("lines", n, n, "", " ".join(words)))
+            self.counts["counts"].update(words)
+            start_ms = (self.first_ms + n * STEP_MS) // WINDOW_MS * WINDOW_MS
+            self.counts["windows"].update(f"{word}@{start_ms}" for word in words[:2])
+        for n in range(self.rounds * ORDERS, (self.rounds + 1) * ORDERS):
+            customer = f"customer-{n * 7 % CUSTOMERS}"
+            rows.append(("orders", n, n, f"till-{n % 9}", f"order-{n} {customer}"))
+            rows.append(("payments", n * 3 + 1, n, "", f"order-{n} {n * 5}"))
+            self.joins["paid"][f"order-{n}"] = f"{customer} {n * 5}"
+            self.joins["billed"][f"order-{n}"] = customer.replace("customer", "name")
+        self.rounds += 1
+        self.put(rows)
 
 
 def scene(ctx, kind=None):
@@ -34,7 +65,7 @@ def life(ctx):
     data.settled()
     app.leave()
     data.exact()
-    expect_eq(internal_topics(ctx, broker, data), INTERNAL, "settings of the topics that the application made")
+    expect_eq(data.internal(), INTERNAL, "settings of the topics that the application made")
     read_is_deleted(ctx, broker, data)
 
     shutil.rmtree(app.state_dir)
@@ -54,14 +85,6 @@ def life(ctx):
     data.exact(times=2)
 
 
-def internal_topics(ctx, broker, data):
-    """The settings of each, by the name without the prefix. Every one has the partitions of what it comes from."""
-    result = ctx.tool("kafka-topics", "--describe", broker=broker)
-    found = re.findall(rf"^Topic: {data.prefix}-(\S+-(?:repartition|changelog))\s.*PartitionCount: (\d+)\s.*Configs: (\S*)$", result.out, re.M)
-    expect_eq({int(count) for _, count, _ in found} - {PARTITIONS}, set(), "partitions of internal topics", result)
-    return {name: ",".join(sorted(settings.split(","))) for name, _, settings in found}
-
-
 def read_is_deleted(ctx, broker, data):
     """Streams deletes from the repartition topics what it has worked off."""
     topic = data.topic("words-repartition")
@@ -76,7 +99,7 @@ def offsets(ctx, broker, topic, time):
 def reset(ctx, broker, data):
     """The reset tool on an application that has ended: what it would do, and then the same done."""
     tool = ["kafka-streams-application-reset", "--application-id", data.prefix, "--input-topics", ",".join(map(data.topic, SOURCES))]
-    committed, topics = group_offsets(ctx, broker, data), internal_topics(ctx, broker, data)
+    committed, topics = group_offsets(ctx, broker, data), data.internal()
     start = {(source, partition): "0" for source in SOURCES for partition in range(PARTITIONS)}
     for last in ("--dry-run", None):
         result = ctx.tool(*tool, *filter(None, [last]), broker=broker)
@@ -87,7 +110,7 @@ def reset(ctx, broker, data):
         # The offsets of deleted topics go a little later than the topics.
         wanted = committed if last else start
         eventually(lambda: group_offsets(ctx, broker, data) == wanted, f"the offsets {wanted} after {result.command}")
-        expect_eq(internal_topics(ctx, broker, data), topics if last else {}, f"internal topics after {result.command}")
+        expect_eq(data.internal(), topics if last else {}, f"internal topics after {result.command}")
 
 
 def group_offsets(ctx, broker, data):

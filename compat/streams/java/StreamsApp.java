@@ -9,13 +9,14 @@ import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.ThreadMetadata;
+import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.apache.kafka.streams.processor.StateRestoreListener;
 
 /**
  * An ordinary Kafka Streams application, and what it says of itself for the check that watches it.
- * Arguments: SERVER APPLICATION-ID PREFIX STATE-DIR [slow=MICROSECONDS] [CONFIG=VALUE]...
- * `slow` is how long every source record takes, so that there is a middle to be killed in. It runs until SIGTERM or a failure.
+ * Arguments: SERVER APPLICATION-ID PREFIX STATE-DIR [slow=MICROSECONDS] [wide=yes] [CONFIG=VALUE]...
+ * `slow` is how long every source record takes, so that there is a middle to be killed in; `wide` takes the other topology. It runs until SIGTERM or a failure.
  *
  * Lines on stdout: "state S", "records N", "tasks ACTIVE STANDBY" (number of each, on every change), "restored STORE N", "failed E", "closed".
  */
@@ -40,22 +41,20 @@ public final class StreamsApp {
 
     private StreamsApp(String[] args) {
         Properties config = new Properties();
-        long slowMicros = 0;
         for (String arg : List.of(args).subList(4, args.length)) {
             String[] pair = arg.split("=", 2);
-            if (pair[0].equals("slow")) {
-                slowMicros = Long.parseLong(pair[1]);
-            } else {
-                config.put(pair[0], pair[1]);
-            }
+            config.put(pair[0], pair[1]);
         }
-        slowNanos = slowMicros * 1000;
+        slowNanos = Long.parseLong((String) config.getOrDefault("slow", "0")) * 1000;
         config.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, args[0]);
         config.put(StreamsConfig.APPLICATION_ID_CONFIG, args[1]);
         config.put(StreamsConfig.STATE_DIR_CONFIG, args[3]);
         config.put(StreamsConfig.DEFAULT_KEY_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         config.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
-        streams = new KafkaStreams(new StreamsTopology(args[2], this::onRecord).build(), config);
+        Topology topology = config.containsKey("wide")
+            ? new WideTopology(args[2], this::onRecord).build(config)
+            : new StreamsTopology(args[2], this::onRecord).build();
+        streams = new KafkaStreams(topology, config);
         streams.setStateListener((now, before) -> say("state " + now));
         streams.setGlobalStateRestoreListener(new Restored());
         streams.setUncaughtExceptionHandler(error -> {
