@@ -52,6 +52,10 @@ pub trait Machine: Sized + Send + 'static {
     /// Handles one timer that is due, if there is one.
     fn expire(&mut self, now: Now) -> Option<Outcome<Self>>;
 
+    /// Whether this value says all that earlier values of its key said, so that a load may leave those out. Tombstones are
+    /// always replayed.
+    fn replaces_earlier(key: &[u8], value: &[u8]) -> bool;
+
     /// A committed record; `producer_id` is -1 outside of transactions.
     fn replay(&mut self, offset: i64, producer_id: i64, record: Self::Record, now: Now);
     /// A committed marker that ends the producer's transaction.

@@ -15,7 +15,7 @@ use crate::consumer::{ConsumerGroups, TIMER_RETRY_MS};
 use crate::foreign::ForeignGroups;
 use crate::machine::{Machine, Now, Outcome, Then, Token};
 use crate::offsets::OffsetStore;
-use crate::records::{Encoded, GroupKey, GroupMetadataValue, Record, RecordError};
+use crate::records::{self, Encoded, GroupKey, GroupMetadataValue, Record, RecordError};
 
 pub use crate::classic::replace::Replacement;
 pub use crate::classic::sync::Assignment;
@@ -269,6 +269,10 @@ impl Machine for GroupShard {
                 Outcome::reply(token, Reply::Done)
             }
         }
+    }
+
+    fn replaces_earlier(key: &[u8], _value: &[u8]) -> bool {
+        records::is_offset_or_classic_group(key)
     }
 
     fn next_deadline_ms(&self) -> Option<i64> {

@@ -11,7 +11,7 @@
 //!     │  └ txn_index                  aborted transactions
 //!     ├ producer_state                sequences, epochs, open transactions, `.snapshot`
 //!     └ epoch_cache                   `leader-epoch-checkpoint`
-//! cleaner         compaction
+//! cleaner         compaction            offset_map      the last offset of every key
 //! batch           what the files hold           walk      from batch to batch through a file
 //! vfs             the door to the disk          chores    what is left for later
 //! ```
@@ -29,6 +29,7 @@ mod home;
 pub mod log;
 pub mod names;
 pub mod offset_index;
+pub mod offset_map;
 pub mod partition_metadata;
 pub mod producer_state;
 pub mod segment;

@@ -133,6 +133,16 @@ const KEY_VERSION: i16 = 0;
 /// The last of the types of classic groups and offsets.
 const CLASSIC_KEY_TYPE_MAX: i16 = 2;
 
+/// Whether a key is an offset's or a classic group's: types whose value is the whole truth about their key, whatever stood
+/// there before.
+pub fn is_offset_or_classic_group(key: &[u8]) -> bool {
+    let key_type = key.first_chunk::<2>().map(|number| i16::from_be_bytes(*number));
+    matches!(key_type, Some(OFFSET_COMMIT | GROUP_METADATA))
+}
+
+const OFFSET_COMMIT: i16 = 1;
+const GROUP_METADATA: i16 = 2;
+
 /// The version that a value begins with.
 pub fn value_version(value: &[u8]) -> Result<i16, RecordError> {
     Ok(Reader::new(value).i16()?)

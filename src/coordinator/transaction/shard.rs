@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ottla_base::ErrorCode;
-use ottla_base::schema::SchemaError;
+use ottla_base::schema::{Schema, SchemaError};
 
 use super::command::{Command, Reply, Work};
 use super::state::{State, Transaction};
 use crate::machine::{Machine, Now, Outcome, Then, Token};
 use crate::records::transaction::{TransactionKey, TransactionRecord, TransactionValue};
-use crate::records::{Encoded, RecordError};
+use crate::records::{self, Encoded, RecordError};
 use crate::timers::Timers;
 
 /// Defaults are Kafka's.
@@ -299,6 +299,11 @@ impl Machine for TransactionShard {
     fn handle(&mut self, command: Command, token: Token, now: Now) -> Outcome<Self> {
         let outcome = self.answer(command, token, now);
         self.hand_out(outcome)
+    }
+
+    /// A value of a newer release is passed over, so what stood before it still counts.
+    fn replaces_earlier(_key: &[u8], value: &[u8]) -> bool {
+        records::value_version(value).is_ok_and(|version| version <= TransactionValue::VERSION_MAX)
     }
 
     fn next_deadline_ms(&self) -> Option<i64> {

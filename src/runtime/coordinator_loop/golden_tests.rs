@@ -63,9 +63,11 @@ impl Journal for GoldenLog {
         AnyBatch::parse(self.0.last().unwrap()).unwrap().next_offset()
     }
 
-    fn read(&self, offset: i64, _: usize) -> Result<Bytes, JournalError> {
+    fn read(&self, offset: i64, _: usize, into: &mut Vec<u8>) -> Result<(), JournalError> {
         let holds = |batch: &&Bytes| AnyBatch::parse(batch).unwrap().last_offset() >= offset;
-        Ok(self.0.iter().find(holds).unwrap().clone())
+        into.clear();
+        into.extend_from_slice(self.0.iter().find(holds).unwrap());
+        Ok(())
     }
 }
 

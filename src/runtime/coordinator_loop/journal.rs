@@ -3,7 +3,6 @@
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
 use ottla_base::{Clock, ErrorCode};
 use ottla_storage::batch::ValidBatch;
 use ottla_storage::{AppendOrigin, ReadBound, ReadError};
@@ -34,8 +33,9 @@ pub trait Journal: Send + Sync + 'static {
     fn start_offset(&self) -> i64;
     fn end_offset(&self) -> i64;
 
-    /// Bytes from the batch that holds `offset` on: at least one whole batch, the last one perhaps cut. Nothing at the end.
-    fn read(&self, offset: i64, max_bytes: usize) -> Result<Bytes, JournalError>;
+    /// Puts bytes from the batch that holds `offset` on in the place of what `into` holds: at least one whole batch, the last
+    /// one perhaps cut. Nothing at the end.
+    fn read(&self, offset: i64, max_bytes: usize, into: &mut Vec<u8>) -> Result<(), JournalError>;
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +109,7 @@ impl Journal for PartitionJournal {
         self.partition.log().log_end_offset()
     }
 
-    fn read(&self, offset: i64, max_bytes: usize) -> Result<Bytes, JournalError> {
+    fn read(&self, offset: i64, max_bytes: usize, into: &mut Vec<u8>) -> Result<(), JournalError> {
         let log = self.partition.log();
         let mut result = log.read(offset, max_bytes, ReadBound::LogEnd, true);
         // What a failing disk has damaged is lost; what the rest of the log says must not be lost with it.
@@ -123,10 +123,11 @@ impl Journal for PartitionJournal {
             result = log.read(next_offset, max_bytes, ReadBound::LogEnd, true);
         }
         let Some(slice) = result?.slice else {
-            return Ok(Bytes::new());
+            into.clear();
+            return Ok(());
         };
-        let mut bytes = BytesMut::zeroed(slice.len);
-        slice.file.read_exact_at(&mut bytes, slice.position)?;
-        Ok(bytes.freeze())
+        into.resize(slice.len, 0);
+        slice.file.read_exact_at(into, slice.position)?;
+        Ok(())
     }
 }

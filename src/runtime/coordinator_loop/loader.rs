@@ -1,21 +1,29 @@
 //! Loading: the whole log, replayed into a machine.
+//!
+//! Most of a coordinator's log has been overtaken by what stands behind it, and to decode and apply a value only to replace it
+//! is most of the work. So there are two passes: the first looks at keys and notes what is [`overtaken`](super::overtaken),
+//! the second leaves that out, as compaction may have done before. What a transaction wrote is neither left out nor a reason
+//! to leave anything out, since nobody knows yet what becomes of it.
 
 #![deny(clippy::indexing_slicing)]
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use ottla_coordinator::records::RecordError;
 use ottla_coordinator::{Machine, Now};
 use ottla_storage::batch::control::{EndTxn, end_txn_of};
-use ottla_storage::batch::{AnyBatch, BatchError, BatchHeader, Record, records_shared};
+use ottla_storage::batch::{AnyBatch, BatchError, BatchHeader, RecordView, visit_records};
 use tracing::warn;
 
 use super::LoopOptions;
 use super::journal::{Journal, JournalError};
+use super::overtaken::{Notes, Overtaken};
 
 /// What a compressed batch may grow to: more than Kafka lets a coordinator write.
 const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
 /// `producer_id` of what is not in a transaction.
 const NO_PRODUCER: i64 = -1;
+/// A log of so few offsets is replayed as it is.
+const FEW_OFFSETS: i64 = 1000;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LoadError {
@@ -50,25 +58,20 @@ pub(super) fn load<M: Machine>(
         wall_ms: options.clock.now_ms(),
         uptime_ms: 0,
     };
+    let stretch = Stretch {
+        journal,
+        // The same in both passes: what the first has seen must be there in the second.
+        start: journal.start_offset(),
+        end: journal.end_offset(),
+        read_bytes: options.load_buffer_bytes,
+    };
     let mut loader = Loader {
         machine,
         now,
+        overtaken: stretch.overtaken::<M>()?,
         summary: Summary::default(),
     };
-    let mut offset = journal.start_offset();
-    let end = journal.end_offset();
-    while offset < end {
-        let bytes = journal.read(offset, options.load_buffer_bytes)?;
-        if bytes.is_empty() {
-            // The last records before the end were compacted away, or lost with the disk that held them.
-            break;
-        }
-        let next = loader.replay(bytes, offset)?;
-        if next <= offset {
-            return Err(LoadError::Short(offset));
-        }
-        offset = next;
-    }
+    stretch.each_batch(|batch| loader.replay_batch(batch))?;
     if loader.summary.unknown > 0 {
         let unknown = loader.summary.unknown;
         warn!(partition = %options.name, unknown, "records of a newer release were passed over");
@@ -76,144 +79,178 @@ pub(super) fn load<M: Machine>(
     Ok((loader.machine, loader.summary))
 }
 
+/// A stretch of a log, read from its beginning to its end.
+struct Stretch<'a, J> {
+    journal: &'a J,
+    start: i64,
+    end: i64,
+    read_bytes: usize,
+}
+
+impl<J: Journal> Stretch<'_, J> {
+    /// The first pass.
+    fn overtaken<M: Machine>(&self) -> Result<Overtaken, LoadError> {
+        if self.end - self.start < FEW_OFFSETS {
+            return Ok(Overtaken::none());
+        }
+        let mut notes = Notes::begin(self.start, self.end);
+        self.each_batch(|batch| {
+            if batch.is_control() || batch.producer_id() != NO_PRODUCER {
+                return Ok(());
+            }
+            batch.each_record(|record| {
+                if let (Some(key), Some(value)) = (record.key, record.value)
+                    && M::replaces_earlier(key, value)
+                {
+                    notes.value_at(key, record.offset);
+                }
+                Ok(())
+            })
+        })?;
+        Ok(notes.end())
+    }
+
+    fn each_batch(
+        &self,
+        mut visit: impl FnMut(&Placed<'_>) -> Result<(), LoadError>,
+    ) -> Result<(), LoadError> {
+        let mut buffer = Vec::new();
+        let mut offset = self.start;
+        while offset < self.end {
+            self.journal.read(offset, self.read_bytes, &mut buffer)?;
+            if buffer.is_empty() {
+                // The last records before the end were compacted away, or lost with the disk that held them.
+                break;
+            }
+            let (mut bytes, mut next) = (buffer.as_slice(), offset);
+            while let Some(batch) = take_batch(&mut bytes, next, offset)? {
+                visit(&batch)?;
+                next = batch.header.next_offset();
+            }
+            if next <= offset {
+                return Err(LoadError::Short(offset));
+            }
+            offset = next;
+        }
+        Ok(())
+    }
+}
+
 struct Loader<M> {
     machine: M,
     now: Now,
+    overtaken: Overtaken,
     summary: Summary,
 }
 
 impl<M: Machine> Loader<M> {
-    /// Replays all whole batches, and returns the offset behind the last one.
-    fn replay(&mut self, mut bytes: Bytes, from: i64) -> Result<i64, LoadError> {
-        let mut next = from;
-        while let Some(batch) = take_batch(&mut bytes, next)? {
-            self.summary.bytes += batch.bytes.len() as u64;
-            self.replay_batch(&batch, from)?;
-            next = batch.header.next_offset();
+    fn replay_batch(&mut self, batch: &Placed<'_>) -> Result<(), LoadError> {
+        self.summary.bytes += batch.bytes.len() as u64;
+        if let AnyBatch::Current(header) = &batch.header
+            && header.is_control()
+        {
+            return self.replay_marker(header, batch);
         }
-        Ok(next)
+        if let AnyBatch::Current(header) = &batch.header
+            && self
+                .overtaken
+                .contains_all(header.base_offset..=header.last_offset())
+        {
+            self.summary.records += u64::from(header.record_count.unsigned_abs());
+            return Ok(());
+        }
+        let producer_id = batch.producer_id();
+        batch.each_record(|record| {
+            self.summary.records += 1;
+            match self.overtaken.contains(record.offset) {
+                true => Ok(()),
+                false => self.replay_record(record, producer_id),
+            }
+        })
     }
 
-    fn replay_batch(&mut self, batch: &Placed, from: i64) -> Result<(), LoadError> {
-        let wrong = |error| LoadError::Batch { offset: from, error };
-        let producer_id = match &batch.header {
-            AnyBatch::Current(header) if header.is_control() => {
-                return self.replay_marker(header, batch, from);
-            }
-            AnyBatch::Current(header) => header.producer_id,
-            AnyBatch::Legacy(_) => NO_PRODUCER,
-        };
-        for record in records_shared(&batch.bytes, DECOMPRESSED_BYTES_MAX).map_err(wrong)? {
-            let record = record.map_err(wrong)?;
-            // The first batch may begin before the log's start.
-            if record.offset >= from {
-                self.replay_record(&record, producer_id)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn replay_marker(&mut self, header: &BatchHeader, batch: &Placed, from: i64) -> Result<(), LoadError> {
-        let marker = end_txn_of(header, &batch.bytes);
-        if let Some((kind, _)) = marker.map_err(|error| LoadError::Batch { offset: from, error })? {
+    fn replay_marker(&mut self, header: &BatchHeader, batch: &Placed<'_>) -> Result<(), LoadError> {
+        let marker = end_txn_of(header, batch.bytes).map_err(|error| batch.wrong(error))?;
+        if let Some((kind, _)) = marker {
             self.machine
                 .end_transaction(header.producer_id, kind == EndTxn::Commit);
         }
         Ok(())
     }
 
-    fn replay_record(&mut self, record: &Record, producer_id: i64) -> Result<(), LoadError> {
+    fn replay_record(&mut self, record: &RecordView<'_>, producer_id: i64) -> Result<(), LoadError> {
         let offset = record.offset;
         let refused = |error| LoadError::Record { offset, error };
-        let key = record.key.as_deref().ok_or_else(|| refused(RecordError::NoKey))?;
-        match M::decode(key, record.value.as_deref()) {
+        let key = record.key.ok_or_else(|| refused(RecordError::NoKey))?;
+        match M::decode(key, record.value) {
             Ok(decoded) => self.machine.replay(offset, producer_id, decoded, self.now),
             Err(RecordError::UnknownType(_)) => self.summary.unknown += 1,
             Err(error) => return Err(refused(error)),
         }
-        self.summary.records += 1;
         Ok(())
     }
 }
 
-struct Placed {
+/// A whole batch, and from which offset on its records count: the first one may begin before the log's start.
+struct Placed<'a> {
     header: AnyBatch,
-    bytes: Bytes,
+    bytes: &'a [u8],
+    from: i64,
+}
+
+impl Placed<'_> {
+    fn is_control(&self) -> bool {
+        matches!(&self.header, AnyBatch::Current(header) if header.is_control())
+    }
+
+    fn producer_id(&self) -> i64 {
+        match &self.header {
+            AnyBatch::Current(header) => header.producer_id,
+            AnyBatch::Legacy(_) => NO_PRODUCER,
+        }
+    }
+
+    fn each_record(
+        &self,
+        mut visit: impl FnMut(&RecordView<'_>) -> Result<(), LoadError>,
+    ) -> Result<(), LoadError> {
+        let mut visited = Ok(());
+        visit_records(self.bytes, DECOMPRESSED_BYTES_MAX, |record| {
+            if record.offset >= self.from && visited.is_ok() {
+                visited = visit(&record);
+            }
+        })
+        .map_err(|error| self.wrong(error))?;
+        visited
+    }
+
+    fn wrong(&self, error: BatchError) -> LoadError {
+        LoadError::Batch {
+            offset: self.from,
+            error,
+        }
+    }
 }
 
 /// The next batch, unless it is cut.
-fn take_batch(bytes: &mut Bytes, offset: i64) -> Result<Option<Placed>, LoadError> {
+fn take_batch<'a>(bytes: &mut &'a [u8], offset: i64, from: i64) -> Result<Option<Placed<'a>>, LoadError> {
     /// Offset and length: what it takes to know how much more there must be.
     const PREFIX_BYTES: usize = 12;
     let Some(length) = bytes.get(8..PREFIX_BYTES).map(|mut length| length.get_i32()) else {
         return Ok(None);
     };
     let size = usize::try_from(length).map_or(usize::MAX, |length| length.saturating_add(PREFIX_BYTES));
-    if size > bytes.len() {
+    let Some((batch, rest)) = bytes.split_at_checked(size) else {
         return Ok(None);
-    }
-    let batch = bytes.split_to(size);
-    let header = AnyBatch::parse(&batch).map_err(|error| LoadError::Batch { offset, error })?;
-    Ok(Some(Placed { header, bytes: batch }))
+    };
+    *bytes = rest;
+    let header = AnyBatch::parse(batch).map_err(|error| LoadError::Batch { offset, error })?;
+    Ok(Some(Placed {
+        header,
+        bytes: batch,
+        from,
+    }))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use ottla_base::{ErrorCode, ManualClock};
-    use ottla_coordinator::{GroupConfig, GroupShard};
-    use ottla_storage::AppendOrigin;
-    use ottla_storage::batch::{Codec, ValidBatch};
-    use tokio::sync::Notify;
-
-    use super::*;
-
-    /// What a crash right behind a roll leaves when all before it is compacted away: an end, and no record that leads to it.
-    struct NothingBeforeTheEnd;
-
-    impl Journal for NothingBeforeTheEnd {
-        type Watch = ();
-
-        fn append(&self, _: ValidBatch, _: AppendOrigin) -> Result<i64, ErrorCode> {
-            Err(ErrorCode::NotLeaderOrFollower)
-        }
-
-        fn committed_end(&self) -> Result<i64, ErrorCode> {
-            Ok(self.end_offset())
-        }
-
-        fn batch_bytes_max(&self) -> usize {
-            1000
-        }
-
-        fn watch(&self, _: &Arc<Notify>) {}
-
-        fn start_offset(&self) -> i64 {
-            0
-        }
-
-        fn end_offset(&self) -> i64 {
-            10
-        }
-
-        fn read(&self, _: i64, _: usize) -> Result<Bytes, JournalError> {
-            Ok(Bytes::new())
-        }
-    }
-
-    #[test]
-    fn a_log_whose_last_records_are_gone_is_loaded() {
-        let options = LoopOptions {
-            name: "test".into(),
-            clock: Arc::new(ManualClock::at(1_000)),
-            codec: Codec::None,
-            commit_timeout: Duration::from_secs(5),
-            load_buffer_bytes: 1 << 20,
-        };
-        let machine = GroupShard::new(Arc::new(GroupConfig::default()));
-        let (_, summary) = load(machine, &NothingBeforeTheEnd, &options).unwrap();
-        assert_eq!(summary.records, 0);
-    }
-}
+mod tests;

@@ -10,8 +10,8 @@
 //! waiting in the queue when the task comes round goes into one batch. Nothing polls: the task sleeps until a command comes,
 //! the machine's next deadline, or the partition moves.
 //!
-//! Reading order: [`journal`] (the log as the loop needs it), [`loader`] (replay), [`batches`] (outcomes into batches), [`transaction`]
-//! (those of producers),
+//! Reading order: [`journal`] (the log as the loop needs it), [`loader`] (replay), [`overtaken`] (what it may leave out),
+//! [`batches`] (outcomes into batches), [`transaction`] (those of producers),
 //! [`task`] (the loop itself). [`ShardHandle`] is all that the rest of the house sees.
 //!
 //! Invariant: a machine's state only ever shows what is committed, plus what it keeps in memory by its own rules; an append
@@ -20,6 +20,7 @@
 mod batches;
 pub mod journal;
 mod loader;
+mod overtaken;
 mod task;
 mod transaction;
 
@@ -30,7 +31,7 @@ mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ottla_base::{Clock, ErrorCode};
 use ottla_coordinator::Machine;
@@ -237,9 +238,15 @@ async fn load<M: Machine>(
     journal: Arc<impl Journal>,
     options: LoopOptions,
 ) -> Result<M, loader::LoadError> {
-    let name = options.name.clone();
+    let (name, begun) = (options.name.clone(), Instant::now());
     let loading = tokio::task::spawn_blocking(move || loader::load(machine, &*journal, &options));
     let (machine, summary) = loading.await.map_err(|_| loader::LoadError::Stopped)??;
-    info!(partition = %name, records = summary.records, bytes = summary.bytes, "coordinator loaded");
+    info!(
+        partition = %name,
+        records = summary.records,
+        bytes = summary.bytes,
+        elapsed_ms = begun.elapsed().as_millis(),
+        "coordinator loaded"
+    );
     Ok(machine)
 }

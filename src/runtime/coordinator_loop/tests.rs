@@ -91,18 +91,19 @@ impl Journal for MemoryLog {
     }
 
     /// One batch, and the beginning of the next.
-    fn read(&self, offset: i64, _max_bytes: usize) -> Result<Bytes, JournalError> {
+    fn read(&self, offset: i64, _max_bytes: usize, into: &mut Vec<u8>) -> Result<(), JournalError> {
         while self.0.lock().reads_are_held {
             std::thread::sleep(Duration::from_millis(1));
         }
         let inner = self.0.lock();
         let holds = |batch: &&Bytes| AnyBatch::parse(batch).unwrap().last_offset() >= offset;
         let mut found = inner.batches.iter().filter(holds);
-        let mut bytes = BytesMut::from(&found.next().unwrap()[..]);
+        into.clear();
+        into.extend_from_slice(found.next().unwrap());
         if let Some(next) = found.next() {
-            bytes.extend_from_slice(&next[..next.len() - 1]);
+            into.extend_from_slice(&next[..next.len() - 1]);
         }
-        Ok(bytes.freeze())
+        Ok(())
     }
 }
 

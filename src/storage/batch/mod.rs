@@ -1,6 +1,7 @@
 //! Record batches: the unit that clients send, the log stores and fetches return, in Kafka's format (magic 2).
 //!
 //! Reading order: [`header`] (the 61 bytes before the records), [`record`], [`records`] (all of a batch, decompressed),
+//! [`views`] (the same, looked at and not kept),
 //! [`builder`], [`control`] (transaction markers and the metadata log's own records), [`compression`], [`validate`]
 //! (what a leader checks before it appends), [`legacy`] (magic 0 and 1, read only).
 
@@ -9,12 +10,12 @@ pub mod compression;
 pub mod control;
 mod cursor;
 pub mod header;
-pub(crate) mod keys;
 pub mod legacy;
 pub mod record;
 pub mod records;
 mod scan;
 pub mod validate;
+pub mod views;
 
 pub use builder::{BatchBuilder, BatchOptions, rewrite};
 pub use compression::{Compression, CompressionType};
@@ -23,6 +24,7 @@ pub use legacy::LegacyHeader;
 pub use record::{Record, RecordHeader};
 pub use records::{Records, records, records_shared};
 pub use validate::{RecordError, ValidBatch, ValidationError, ValidationRules, validate};
+pub use views::{RecordView, visit_records};
 
 /// What stands at one place of a log: a batch, or a message of the older formats. A walk over a log needs no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,11 +13,13 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use ottla_base::limits::DECOMPRESSED_BATCH_BYTES_MAX;
 
-use super::offset_map::OffsetMap;
 use super::transactions::{MarkerUse, TransactionsInPass};
-use crate::batch::keys::{KeyedRecord, visit_keys};
-use crate::batch::{self, AnyBatch, BatchError, BatchHeader, LegacyHeader, Record, control, header, rewrite};
+use crate::batch::{
+    self, AnyBatch, BatchError, BatchHeader, LegacyHeader, Record, RecordView, control, header, rewrite,
+    visit_records,
+};
 use crate::log::LastRecord;
+use crate::offset_map::OffsetMap;
 use crate::txn_index::AbortedTxn;
 
 /// The outcome for one batch.
@@ -184,16 +186,16 @@ impl Filter<'_> {
             kept_count: 0,
             keeps_tombstone: false,
         };
-        visit_keys(bytes, DECOMPRESSED_BATCH_BYTES_MAX, |record| {
+        visit_records(bytes, DECOMPRESSED_BATCH_BYTES_MAX, |record| {
             let stays = self.stays(&record, keeps_tombstones);
             choice.kept.push(stays);
             choice.kept_count += usize::from(stays);
-            choice.keeps_tombstone |= stays && !record.has_value;
+            choice.keeps_tombstone |= stays && record.value.is_none();
         })?;
         Ok(choice)
     }
 
-    fn stays(&self, record: &KeyedRecord<'_>, keeps_tombstones: bool) -> bool {
+    fn stays(&self, record: &RecordView<'_>, keeps_tombstones: bool) -> bool {
         if self
             .map
             .latest_offset()
@@ -204,7 +206,7 @@ impl Filter<'_> {
         // A record without a key is a mistake of the past: the topic was not compacted when it was taken.
         record.key.is_some_and(|key| {
             let is_last = self.map.get(key).is_none_or(|last| record.offset >= last);
-            is_last && (record.has_value || keeps_tombstones)
+            is_last && (record.value.is_some() || keeps_tombstones)
         })
     }
 

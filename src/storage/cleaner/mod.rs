@@ -2,8 +2,7 @@
 //!
 //! ```text
 //! plan           which stretch of a log is dirty, how much it needs cleaning, which segments become one
-//! pass           reads the dirty stretch into the offset map, then rewrites all segments up to its end
-//!  ├ offset_map      key -> last offset, in bounded memory
+//! pass           reads the dirty stretch into an offset map, then rewrites all segments up to its end
 //!  ├ transactions    what was aborted, which markers are still needed
 //!  ├ filter          what becomes of a batch
 //!  └ output          the new segment, beside the old ones; log/exchange.rs puts it in their place
@@ -14,7 +13,6 @@
 
 mod filter;
 mod mark;
-mod offset_map;
 mod output;
 mod pass;
 mod plan;

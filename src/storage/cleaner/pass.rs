@@ -9,17 +9,16 @@ use std::sync::Arc;
 use ottla_base::limits::DECOMPRESSED_BATCH_BYTES_MAX;
 
 use super::filter::{Filter, Verdict};
-use super::offset_map::OffsetMap;
 use super::output::{self, Output};
 use super::plan::{self, Cleanable};
 use super::transactions::TransactionsInPass;
 use super::{CleanError, CleanLimits, Cleaned, CleanerMemory, Pace};
-use crate::batch::keys::visit_keys;
-use crate::batch::{AnyBatch, BatchError, control};
+use crate::batch::{AnyBatch, BatchError, control, visit_records};
 use crate::error::StorageError;
 use crate::log::read::aborted_txns;
 use crate::log::{Log, Segments};
 use crate::names::CLEANED_SUFFIX;
+use crate::offset_map::OffsetMap;
 use crate::segment::Segment;
 use crate::walk::Walk;
 
@@ -282,7 +281,7 @@ fn note_keys(
         }
     }
     let mut has_room = true;
-    visit_keys(bytes, DECOMPRESSED_BATCH_BYTES_MAX, |record| {
+    visit_records(bytes, DECOMPRESSED_BATCH_BYTES_MAX, |record| {
         if let Some(key) = record.key
             && record.offset >= from
             && has_room

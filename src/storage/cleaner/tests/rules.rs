@@ -234,7 +234,7 @@ fn memory_for_a_few_keys_cleans_piece_by_piece() {
     }
     let before = latest(&bench.log);
     let few = CleanerMemory {
-        dedupe_buffer_bytes: 40 * offset_map::SLOT_BYTES,
+        dedupe_buffer_bytes: 40 * crate::offset_map::SLOT_BYTES,
         ..MEMORY
     };
     let mut rounds = 0;

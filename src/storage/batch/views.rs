@@ -1,4 +1,5 @@
-//! A pass over the records of a batch that looks at their keys and copies nothing: what the cleaner needs of most batches.
+//! A pass over the records of a batch that looks at keys and values and keeps neither: all that the cleaner needs of most
+//! batches, and a coordinator that loads of all.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -7,31 +8,31 @@ use std::borrow::Cow;
 use super::cursor::Cursor;
 use super::{AnyBatch, BatchError, BatchHeader, Codec, HEADER_BYTES, compression};
 
-/// What compaction goes by.
+/// A record whose key and value are its batch's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KeyedRecord<'a> {
+pub struct RecordView<'a> {
     pub offset: i64,
     pub key: Option<&'a [u8]>,
     /// A record without a value is a tombstone.
-    pub has_value: bool,
+    pub value: Option<&'a [u8]>,
 }
 
 /// Shows every record of `batch`, one whole batch of any magic, to `visit`. `bytes_max` limits what a compressed batch may
 /// decompress to.
-pub(crate) fn visit_keys(
+pub fn visit_records(
     batch: &[u8],
     bytes_max: usize,
-    mut visit: impl FnMut(KeyedRecord<'_>),
+    mut visit: impl FnMut(RecordView<'_>),
 ) -> Result<(), BatchError> {
     match AnyBatch::parse(batch)? {
         AnyBatch::Current(header) => visit_current(&header, batch, bytes_max, visit),
         AnyBatch::Legacy(_) => {
             for record in super::records(batch, bytes_max)? {
                 let record = record?;
-                visit(KeyedRecord {
+                visit(RecordView {
                     offset: record.offset,
                     key: record.key.as_deref(),
-                    has_value: record.value.is_some(),
+                    value: record.value.as_deref(),
                 });
             }
             Ok(())
@@ -43,7 +44,7 @@ fn visit_current(
     header: &BatchHeader,
     batch: &[u8],
     bytes_max: usize,
-    mut visit: impl FnMut(KeyedRecord<'_>),
+    mut visit: impl FnMut(RecordView<'_>),
 ) -> Result<(), BatchError> {
     let blob = batch
         .get(HEADER_BYTES..header.size_bytes())
@@ -60,10 +61,10 @@ fn visit_current(
         let _timestamp_delta = body.varlong()?;
         let offset_delta = body.varint()?;
         let key = body.nullable_bytes()?;
-        visit(KeyedRecord {
+        visit(RecordView {
             offset: header.base_offset.wrapping_add(i64::from(offset_delta)),
             key,
-            has_value: body.nullable_bytes()?.is_some(),
+            value: body.nullable_bytes()?,
         });
     }
     match rest.is_empty() {
@@ -81,7 +82,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keys_are_those_of_the_records(source in arbitrary_records(), base_offset in 0i64..1 << 40) {
+        fn views_are_the_records(source in arbitrary_records(), base_offset in 0i64..1 << 40) {
             for codec in CODECS {
                 let mut builder = BatchBuilder::new(BatchOptions { codec, base_offset, ..BatchOptions::default() });
                 for (timestamp, key, value, _) in &source {
@@ -89,11 +90,11 @@ mod tests {
                 }
                 let batch = builder.build();
                 let mut seen = Vec::new();
-                visit_keys(&batch, 1 << 24, |r| seen.push((r.offset, r.key.map(<[u8]>::to_vec), r.has_value))).unwrap();
+                visit_records(&batch, 1 << 24, |r| seen.push((r.offset, r.key.map(<[u8]>::to_vec), r.value.map(<[u8]>::to_vec)))).unwrap();
                 let expected: Vec<_> = records(&batch, 1 << 24)
                     .unwrap()
                     .map(Result::unwrap)
-                    .map(|r| (r.offset, r.key.map(|k| k.to_vec()), r.value.is_some()))
+                    .map(|r| (r.offset, r.key.map(|k| k.to_vec()), r.value.map(|v| v.to_vec())))
                     .collect();
                 prop_assert_eq!(seen, expected);
             }
@@ -105,7 +106,7 @@ mod tests {
             bytes[8..12].copy_from_slice(&length.to_be_bytes());
             bytes[16] = 2;
             bytes[57..61].copy_from_slice(&[0, 0, 0, count]);
-            let _ = visit_keys(&bytes, 1 << 16, |_| {});
+            let _ = visit_records(&bytes, 1 << 16, |_| {});
         }
     }
 }
