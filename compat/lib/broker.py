@@ -130,7 +130,7 @@ class Broker:
 
     def copy(self, kind, work_dir):
         """A stopped broker's twin, of any kind, on a copy of its directories: same ports, same settings. Not started."""
-        twin = Broker(kind, work_dir, self.tools, self.overrides, len(self.log_dirs), self.heap)
+        twin = type(self)(kind, work_dir, self.tools, self.overrides, len(self.log_dirs), self.heap)
         twin.port, twin.controller_port, twin.cluster_id = self.port, self.controller_port, self.cluster_id
         for mine, its in zip(self.log_dirs, twin.log_dirs):
             shutil.copytree(mine, its)

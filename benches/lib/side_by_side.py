@@ -1,0 +1,101 @@
+"""What every bench beside Apache Kafka 4.3.1 needs: both brokers as an operator runs them, built and laid out, and medians."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "compat" / "lib"))
+sys.dont_write_bytecode = True
+
+from broker import Broker  # noqa: E402
+from jvm import KAFKA_HOME, TARGET  # noqa: E402
+
+KINDS = ("kafka", "ottla")
+DRIVER_TIMEOUT_S = 900
+
+
+class BenchBroker(Broker):
+    """The broker as an operator runs it: Apache Kafka with the JVM flags of its own start script, both logging at their default level."""
+
+    def _command(self):
+        if self.kind == "ottla":
+            return super()._command()
+        log4j = KAFKA_HOME / "config" / "log4j2.properties"
+        return ["java", "-Xmx1g", "-Xms1g", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
+                "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true",
+                "-Dkafka.loglevel=INFO", f"-Dlog4j2.configurationFile={log4j}", "-cp", f"{KAFKA_HOME}/libs/*", "kafka.Kafka",
+                str(self.properties_path)]
+
+
+def build(*packages):
+    """Lays out Kafka and builds what runs, unless OTTLA_BIN names a broker (with bench-driver beside it, where one is needed)."""
+    subprocess.run([ROOT / "compat" / "lib" / "kafka-home.sh"], check=True, stdout=subprocess.DEVNULL)
+    if "OTTLA_BIN" not in os.environ:
+        packages = [option for package in ("ottla", *packages) for option in ("-p", package)]
+        subprocess.run(["cargo", "build", "--release", "--bins", *packages], check=True, cwd=ROOT)
+        os.environ["OTTLA_BIN"] = str(Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "release" / "ottla")
+    TARGET.mkdir(exist_ok=True)
+
+
+def in_turn(rounds):
+    """The brokers in the order of their runs. It changes each round, so that neither always gets the warmer machine."""
+    for number in range(rounds):
+        yield from ((number, kind) for kind in (KINDS if number % 2 == 0 else reversed(KINDS)))
+
+
+def drive(command, broker=None, **options):
+    """Runs benches/driver; returns its phases by name. Options have underscores for dashes; True is a flag."""
+    words = [str(Path(os.environ["OTTLA_BIN"]).parent / "bench-driver"), command]
+    if broker is not None:
+        options = {"pid": broker.pid, "bootstrap": broker.bootstrap, **options}
+    for name, value in options.items():
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=DRIVER_TIMEOUT_S)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(words)} failed\n{done.stdout}{done.stderr}")
+    phases = [json.loads(line) for line in done.stdout.splitlines()]
+    return {phase["phase"]: phase for phase in phases}
+
+
+def cpu(phase):
+    return phase["cpu_user_s"] + phase["cpu_system_s"]
+
+
+def create_topic(broker, topic, partitions, **configs):
+    options = [word for key, value in configs.items() for word in ("--config", f"{key.replace('_', '.')}={value}")]
+    arguments = ["--bootstrap-server", broker.bootstrap, "--create", "--topic", topic, "--partitions", partitions, *options]
+    result = broker.tools.call("kafka-topics", arguments, b"", 120)
+    if result.rc != 0:
+        raise SystemExit(f"cannot create {topic}\n{result}")
+
+
+class Figures:
+    """What was measured, by row and broker, and the medians of it."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def add(self, row, kind, **figures):
+        self.rows.setdefault(row, {k: [] for k in KINDS})[kind].append(figures)
+        told = ", ".join(f"{name} {value:.4g}" for name, value in figures.items() if value is not None)
+        print(f"{row}: {kind}: {told}", file=sys.stderr, flush=True)
+
+    def median(self, row, kind, name):
+        values = [run[name] for run in self.rows[row][kind] if run.get(name) is not None]
+        return statistics.median(values) if values else None
+
+    def ratio(self, row, name):
+        """How many times as much Apache Kafka needs."""
+        kafka, ottla = (self.median(row, kind, name) for kind in KINDS)
+        return kafka / max(ottla, 1e-9)
+
+    def cheaper_kafka(self, name):
+        """Rows in which Ottla needs more than Apache Kafka: none is acceptable, even on a noisy machine."""
+        for row in self.rows:
+            if self.ratio(row, name) < 1:
+                kafka, ottla = (self.median(row, kind, name) for kind in KINDS)
+                yield f"{row}: {name} of Ottla {ottla:.3f}, of Apache Kafka {kafka:.3f}"
