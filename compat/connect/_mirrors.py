@@ -15,6 +15,7 @@ MIRROR_MAKER = {
     "sync.group.offsets.enabled": "true",
     "offset.lag.max": 0,
     "tasks.max": 2,
+    "plugin.discovery": "service_load",
 }
 # Of the Connect workers inside; these go by the name of a cluster, or MirrorMaker keeps them from its workers.
 WORKER = {
