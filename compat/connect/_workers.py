@@ -120,7 +120,7 @@ class Connect:
 
     def topic_lines(self, topic):
         """All records of the topic's one partition."""
-        end = self.ctx.tool("kafka-get-offsets", "--topic", topic, broker=self.broker).lines
+        end = self.ctx.tool("kafka-get-offsets", "--topic", topic, broker=self.broker, rc=None).lines
         expect(len(end) == 1, f"{topic} has one partition: {end}")
         count = int(end[0].split(":")[2])
         return self.ctx.consume(topic, count, broker=self.broker) if count else []

@@ -29,7 +29,9 @@ class Flow:
         return self.ctx.work_dir / name
 
     def start_sink(self):
-        """After the first records, so that the topics are there as the sources have made them."""
+        """After the first records: a consumer that comes before makes the topic too, and not as the source would."""
+        for name in self.names:
+            eventually(lambda: self.connect.topic_lines(name), f"records in {name}", timeout_s=40)
         self.connect.sink(self.sink, self.out, self.names, tasks=len(self.names))
         self.connect.wait_for(self.sink, tasks=len(self.names))
 
@@ -101,12 +103,15 @@ def meeting(ctx):
 
 @check("connect: lines go exactly from files through topics into a file", own_broker=True)
 def exact(ctx):
-    flow = Flow(ctx, sources=3)
+    flow = Flow(ctx, sources=3, **{"topic.creation.default.retention.ms": "7200000", "topic.creation.default.compression.type": "lz4"})
     flow.write(5000)
     flow.start_sink()
     flow.write(5000)
     flow.expect_exact()
     expect_eq(flow.tasks_of_workers(), {worker.id: 3 for worker in flow.connect.workers}, "tasks of each worker")
+    out = ctx.tool("kafka-topics", "--describe", "--topic", flow.names[0], broker=flow.connect.broker).out
+    for config in ("retention.ms=7200000", "compression.type=lz4"):
+        expect_match(rf"Configs: (.*,)?{config}(,|$)", out)
     expect_eq(sorted(flow.connect.rest("GET", f"/connectors/{flow.sink}/topics")[flow.sink]["topics"]), sorted(flow.names), "the sink's active topics")
     flow.close()
     for connector in (flow.sink, f"{flow.names[0]}-source"):
@@ -250,7 +255,7 @@ def worker_killed(ctx):
     flow.close()
 
 
-@check("connect: the broker is killed and comes back", own_broker=True)
+@check("connect: the broker is killed and comes back, and is stopped and comes back", own_broker=True)
 def broker_killed(ctx):
     flow = Flow(ctx, sources=2)
     connect = flow.connect
@@ -265,6 +270,10 @@ def broker_killed(ctx):
     flow.write(1000)
     # Once because the workers lost the coordinator and gave up their tasks, once because they met again.
     flow.expect_repeats_only(stops=2)
+    flow.write(1000)
+    connect.broker.restart()
+    flow.write(1000)
+    flow.expect_repeats_only(stops=4)
     connect.wait_for(flow.sink, tasks=2)
     for name in flow.names:
         connect.wait_for(f"{name}-source")

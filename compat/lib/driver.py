@@ -26,6 +26,7 @@ class Suite:
         self.kind = kind
         self.run_dir = run_dir
         self.record = record
+        self._fixtures_built = 0
         self._fixtures = {}  # key -> (what was built, or the failure; the context that it lives in)
         self.tools = ToolJvm(run_dir)
         self._shared = None
@@ -42,7 +43,8 @@ class Suite:
     def fixture(self, key, build):
         """Built by the first check that asks; a failed build fails every check that needs it, without being tried again."""
         if key not in self._fixtures:
-            ctx = harness.Ctx(self, f"fixture-{key}")
+            self._fixtures_built += 1
+            ctx = harness.Ctx(self, f"fixture-{self._fixtures_built}-{key}")
             try:
                 built = build(ctx)
             except Exception as failure:
