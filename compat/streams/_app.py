@@ -17,7 +17,6 @@ CHANGELOG = f"{PARTITIONS} compact"
 CONFIG = {
     "num.stream.threads": 2, "commit.interval.ms": 200, "poll.ms": 50,
     "session.timeout.ms": 3000, "heartbeat.interval.ms": 300, "repartition.purge.interval.ms": 500,
-    "processing.exception.handler.global.enabled": "true",  # quiet
 }
 
 
