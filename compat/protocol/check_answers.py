@@ -16,7 +16,7 @@ ABSENT = (-1, "", NIL, None)
 WORDS = {"ErrorMessage", "BatchIndexErrorMessage"}
 OTHER_ID = bytes(range(16))
 RETRIED = {14, 15, 16}
-OPTIONS = {"group.initial.rebalance.delay.ms": 0, "offsets.topic.num.partitions": 3}
+OPTIONS = {"group.initial.rebalance.delay.ms": 0, "offsets.topic.num.partitions": 3, "group.consumer.assignment.interval.ms": 0}
 
 
 class Pair:
@@ -90,8 +90,9 @@ def _differences(path, kafka, ours):
     return [] if kafka == ours else [f"{path} is {str(ours)[:200]}, with Apache Kafka {str(kafka)[:200]}"]
 
 
-def _compare(ctx, ask_all):
-    brokers = [ctx.new_broker(OPTIONS, kind="kafka", name="kafka"), ctx.new_broker(OPTIONS, name="tested")]
+def _compare(ctx, ask_all, **options):
+    options = {**OPTIONS, **options}
+    brokers = [ctx.new_broker(options, kind="kafka", name="kafka"), ctx.new_broker(options, name="tested")]
     pair = Pair(Schemas(KAFKA_HOME / "libs"), [broker.bootstrap for broker in brokers])
     ask_all(pair)
     expect(not pair.differences, f"{len(pair.differences)} differences in {pair.compared} answers:\n" + "\n".join(pair.differences[:40]))
@@ -105,6 +106,16 @@ def topics(ctx):
 @check("protocol: groups and offsets are answered as by Apache Kafka, in every version", tags=("slow",), own_broker=True)
 def groups(ctx):
     _compare(ctx, _groups)
+
+
+@check("protocol: consumer groups are answered as by Apache Kafka, in every version", tags=("slow",), own_broker=True)
+def consumer_groups(ctx):
+    _compare(ctx, _consumer_groups)
+
+
+@check("protocol: without the consumer protocol its requests are refused as by Apache Kafka", tags=("slow",), own_broker=True)
+def no_consumer_groups(ctx):
+    _compare(ctx, _no_consumer_groups, **{"group.coordinator.rebalance.protocols": "classic"})
 
 
 def _topics(pair):
@@ -205,3 +216,120 @@ def _groups(pair):
     pair.ask("OffsetDelete", {"GroupId": "none", "Topics": []})
     pair.ask("DeleteGroups", {"GroupsNames": ["simple", "none", ""]})
     pair.ask("ListGroups", {}, note="after the deletion")
+
+
+def _consumer_groups(pair):
+    pair.create("c", partitions=3)
+    pair.create("d")
+    pair.ask("FindCoordinator", {"CoordinatorKeys": ["consumers"], "KeyType": 0}, [6])
+    first = {"GroupId": "consumers", "MemberId": "a", "MemberEpoch": 0, "RebalanceTimeoutMs": 30_000, "SubscribedTopicNames": ["c"],
+             "TopicPartitions": []}
+    beats = {"RebalanceTimeoutMs": -1}
+
+    def beat(note, versions=(0, 1), owned=None, **says):
+        """A heartbeat; `owned` are partitions of topic c."""
+        def message(ids):
+            has = {} if owned is None else {"TopicPartitions": [{"TopicId": ids["c"], "Partitions": owned}]}
+            return {**beats, **has, **{"GroupId": "consumers", **says}}
+        pair.ask("ConsumerGroupHeartbeat", message, versions, note)
+
+    def describe(note, *groups, versions=(0, 1)):
+        asked = {"GroupIds": list(groups or ["consumers"]), "IncludeAuthorizedOperations": True}
+        pair.ask("ConsumerGroupDescribe", asked, versions, note)
+
+    # What is refused for what it says, in a group that never was.
+    for wrong in ({"MemberId": ""}, {"GroupId": ""}, {"InstanceId": ""}, {"RackId": ""}, {"RebalanceTimeoutMs": -1},
+                  {"TopicPartitions": None}, {"SubscribedTopicNames": None}, {"MemberEpoch": -3}, {"MemberEpoch": -2},
+                  {"MemberEpoch": 5, "MemberId": ""}, {"MemberEpoch": -1, "MemberId": ""}, {"ServerAssignor": "random"}):
+        versions = [1] if wrong == {"MemberId": ""} else None
+        pair.ask("ConsumerGroupHeartbeat", {**first, "GroupId": "wrong", **wrong}, versions, str(wrong))
+    pair.ask("ConsumerGroupHeartbeat", lambda ids: {**first, "TopicPartitions": [{"TopicId": ids["c"], "Partitions": [0]}]}, note="owns when it joins")
+    pair.ask("ConsumerGroupHeartbeat", {**first, "SubscribedTopicNames": None, "SubscribedTopicRegex": "(", "GroupId": "wrong"}, [1], "regex")
+    for epoch in (1, -1, -2):
+        beat(f"no such group, epoch {epoch}", MemberId="a", MemberEpoch=epoch, InstanceId="i" if epoch == -2 else None)
+    pair.ask("ConsumerGroupHeartbeat", {**first, "MemberId": "", "GroupId": "given-ids"}, [0], "is given an id")
+    describe("none", "none", "", "given-ids")
+
+    # Members come, share and go. The first epoch of a group that somebody subscribes in is 2.
+    pair.ask("ConsumerGroupHeartbeat", first, [1], "a joins")
+    describe("one member")
+    beat("a again", MemberId="a", MemberEpoch=2, owned=[0, 1, 2])
+    beat("a says nothing", MemberId="a", MemberEpoch=2)
+    beat("unknown member", MemberId="x", MemberEpoch=2)
+    beat("ahead", MemberId="a", MemberEpoch=9)
+    beat("a never had an instance id", MemberId="a", MemberEpoch=-1, InstanceId="nobody")
+    pair.ask("ConsumerGroupHeartbeat", {**first, "MemberId": "b", "ServerAssignor": "range"}, [1], "b joins")
+    describe("two members, one waits")
+    beat("b waits", [1], MemberId="b", MemberEpoch=3, owned=[])
+    beat("a is to give up", [1], MemberId="a", MemberEpoch=2)
+    describe("a gives up")
+    beat("a still has all", [1], MemberId="a", MemberEpoch=2, owned=[0, 1, 2])
+    beat("a gave up", [1], MemberId="a", MemberEpoch=2, owned=[0, 1])
+    beat("b waits no more", [1], MemberId="b", MemberEpoch=3)
+    beat("b has it", [1], MemberId="b", MemberEpoch=3, owned=[2])
+    describe("both have what they are to have")
+    beat("a one epoch behind", [1], MemberId="a", MemberEpoch=2, owned=[0])
+    beat("a one epoch behind, with more than it has", [1], MemberId="a", MemberEpoch=2, owned=[0, 1, 2])
+    beat("a two epochs behind", [1], MemberId="a", MemberEpoch=1, owned=[0])
+    full = {**beats, "RebalanceTimeoutMs": 30_000}
+    beat("b subscribes to more", [1], MemberId="b", MemberEpoch=3, SubscribedTopicNames=["c", "d", "not-there"], **full)
+    describe("after that")
+    beat("b says everything", [1], MemberId="b", MemberEpoch=4, SubscribedTopicNames=["c", "d", "not-there"], owned=[2], **full)
+    beat("b says it again", [1], MemberId="b", MemberEpoch=4, SubscribedTopicNames=["c", "d", "not-there"], owned=[2], **full)
+    beat("a follows", [1], MemberId="a", MemberEpoch=3)
+    beat("b subscribes to less", [1], MemberId="b", MemberEpoch=4, SubscribedTopicNames=["d"], **full)
+    describe("b gives up topic c")
+    beat("b gave up topic c", [1], MemberId="b", MemberEpoch=5, owned=[])
+    beat("b gave up topic c and follows", [1], MemberId="b", MemberEpoch=4, owned=[])
+    describe("b has topic d")
+    beat("a takes the rest", [1], MemberId="a", MemberEpoch=4, owned=[0, 1])
+    describe("a has topic c")
+    commit = [{"PartitionIndex": 0, "CommittedOffset": 5, "CommittedMetadata": ""}]
+    for member, epoch in (("a", 5), ("a", 4), ("a", 2), ("a", 99), ("x", 2), ("", -1)):
+        of_member = {"GroupId": "consumers", "MemberId": member, "GenerationIdOrMemberEpoch": epoch}
+        note = f"{member} {epoch}"
+        pair.ask("OffsetCommit", lambda ids: {**of_member, "Topics": [{"TopicId": ids["c"], "Partitions": commit}]}, [10], note)
+        pair.ask("OffsetCommit", {**of_member, "Topics": [{"Name": "c", "Partitions": commit}]}, range(2, 10), note)
+        asked = {"GroupId": "consumers", "MemberId": member or None, "MemberEpoch": epoch, "Topics": [{"Name": "c", "PartitionIndexes": [0, 1]}]}
+        pair.ask("OffsetFetch", {"Groups": [asked]}, [8, 9], note)
+
+    # What other requests make of such a group.
+    pair.ask("DescribeGroups", {"Groups": ["consumers"]})
+    for filters in ({}, {"TypesFilter": ["consumer"]}, {"TypesFilter": ["classic"]}, {"StatesFilter": ["assigning", "reconciling", "stable"]}):
+        pair.ask("ListGroups", filters, [5], str(filters))
+    pair.ask("DeleteGroups", {"GroupsNames": ["consumers"]})
+    pair.ask("OffsetDelete", {"GroupId": "consumers", "Topics": [{"Name": "c", "Partitions": [{"PartitionIndex": 0}]}]})
+    pair.ask("LeaveGroup", {"GroupId": "consumers", "Members": [{"MemberId": "x"}]}, [5])
+    pair.ask("Heartbeat", {"GroupId": "consumers", "MemberId": "a", "GenerationId": 3})
+
+    # Static members.
+    static = {**first, "GroupId": "static", "InstanceId": "i"}
+    pair.ask("ConsumerGroupHeartbeat", {**static, "MemberId": "s1"}, [1], "s1 joins")
+    pair.ask("ConsumerGroupHeartbeat", {**static, "MemberId": "s2"}, [1], "s2 joins too early")
+    of = {"GroupId": "static", "InstanceId": "i"}
+    beat("another's instance id", [1], MemberId="s2", MemberEpoch=2, **of)
+    beat("an instance id of nobody", [1], MemberId="s2", MemberEpoch=2, GroupId="static", InstanceId="j")
+    beat("s2 leaves for s1", [1], MemberId="s2", MemberEpoch=-2, **of)
+    beat("s1 leaves for a while", [1], MemberId="s1", MemberEpoch=-2, **of)
+    describe("away", "static")
+    pair.ask("ConsumerGroupHeartbeat", {**static, "MemberId": "s2"}, [1], "s2 takes its place")
+    describe("back", "static")
+    beat("s2 goes on", [1], MemberId="s2", MemberEpoch=2, **of)
+    beat("s1 is nobody any more", [1], MemberId="s1", MemberEpoch=2, **of)
+    beat("s2 leaves for good", [1], MemberId="s2", MemberEpoch=-1, **of)
+    describe("left", "static")
+    pair.ask("DeleteGroups", {"GroupsNames": ["static"]}, [2])
+
+    # Leaving.
+    for member in ("a", "b"):
+        beat(f"{member} leaves", [1], MemberId=member, MemberEpoch=-1)
+    describe("empty")
+    pair.ask("OffsetFetch", {"Groups": [{"GroupId": "consumers", "Topics": None}]}, [9])
+    pair.ask("DeleteGroups", {"GroupsNames": ["consumers"]}, [2])
+    describe("deleted")
+
+
+def _no_consumer_groups(pair):
+    pair.ask("ConsumerGroupHeartbeat", {"GroupId": "g", "MemberId": "a", "MemberEpoch": 0, "RebalanceTimeoutMs": 1, "SubscribedTopicNames": ["t"],
+                                        "TopicPartitions": []})
+    pair.ask("ConsumerGroupDescribe", {"GroupIds": ["g", ""], "IncludeAuthorizedOperations": True})

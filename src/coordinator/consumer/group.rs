@@ -58,10 +58,12 @@ pub struct ConsumerGroup {
 }
 
 impl ConsumerGroup {
+    /// A group begins in epoch 1, since 0 is that of members who have not joined: the first subscription makes it 2, and
+    /// until then no record says so.
     pub fn new(id: Arc<str>) -> Self {
         Self {
             id,
-            epoch: 0,
+            epoch: 1,
             metadata_hash: 0,
             assignment_epoch: 0,
             assigned_at_ms: 0,

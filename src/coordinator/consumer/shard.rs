@@ -232,8 +232,11 @@ impl GroupShard {
     }
 
     fn replay_consumer(&mut self, record: Record) -> Result<(), Box<Record>> {
-        if let Record::ConsumerGroupMetadata(key, Some(_)) = &record {
-            self.forget_classic(&key.group);
+        // A group that nobody subscribes in has members before it has an epoch of its own.
+        match &record {
+            Record::ConsumerGroupMetadata(key, Some(_)) => self.forget_classic(&key.group),
+            Record::ConsumerGroupMemberMetadata(key, Some(_)) => self.forget_classic(&key.group),
+            _ => {}
         }
         self.consumer.replay(record)
     }

@@ -48,9 +48,7 @@ impl<'a> Turn<'a> {
         let has_changed = before.topics != member.topics || before.regex() != member.regex();
         self.update_regexes(before, &member, &mut regexes)?;
         let has_new_topics = self.refresh_regexes(&mut regexes)?;
-        // Epoch 0 is that of members who have not joined: no group is in it.
-        let bumps = has_changed || has_new_topics || self.group.epoch == 0;
-        let epoch = self.update_epoch(&member, bumps, &regexes);
+        let epoch = self.update_epoch(&member, has_changed || has_new_topics, &regexes);
         Ok(Subscribed {
             member,
             epoch,
