@@ -30,7 +30,6 @@ use crate::api::data::FetchState;
 use crate::api::dispatch::Dispatch;
 use crate::net::{ConnectionCount, Server};
 use crate::replica::ReplicaManager;
-use crate::replica::verification::NoTransactions;
 use crate::runtime::assign_dirs::AssignDirs;
 use crate::runtime::controller_loop::{self, ControllerHandle, ControllerLoop};
 use crate::runtime::format::BOOTSTRAP_FILE;
@@ -40,7 +39,10 @@ use crate::runtime::log_cleaner::{CleanerSettings, LogCleaner};
 use crate::runtime::metadata_log::store::log_config;
 use crate::runtime::producer_ids::ProducerIds;
 use crate::runtime::publish::Publisher;
-use crate::runtime::{GroupCoordinator, GroupOptions, MarkerWriter};
+use crate::runtime::transaction_coordinator::markers::LocalMarkers;
+use crate::runtime::{
+    GroupCoordinator, GroupOptions, MarkerWriter, TransactionCoordinator, TransactionOptions,
+};
 use crate::wire::service::Service;
 
 /// For how long a stop waits until the controller has found other leaders: Kafka's limit.
@@ -181,6 +183,7 @@ impl Broker {
             log_cleaner.stop().await;
         }
         self.janitor.stop().await;
+        self.node.transactions.close();
         self.node.groups.close();
         self.node.controller.stop().await;
         let (log_dirs, epoch) = (self.log_dirs, self.lifecycle.epoch());
@@ -332,6 +335,17 @@ fn assemble(
         clock.clone(),
         Duration::from_millis(request_timeout_ms),
     );
+    let markers = Arc::new(markers);
+    let producer_ids = Arc::new(ProducerIds::new(config.node_id, controller.clone()));
+    let transactions = TransactionCoordinator::new(
+        TransactionOptions::new(config.node_id, &**config),
+        clock.clone(),
+        tokio::runtime::Handle::current(),
+        producer_ids.clone(),
+        Arc::new(LocalMarkers {
+            writer: markers.clone(),
+        }),
+    );
     Arc::new(Node {
         cluster_id: cluster_id.unwrap_or_default(),
         config: config.clone(),
@@ -339,9 +353,10 @@ fn assemble(
         replicas,
         controller: controller.clone(),
         groups,
-        producer_ids: ProducerIds::new(config.node_id, controller.clone()),
-        verifier: Arc::new(NoTransactions),
-        markers: Arc::new(markers),
+        producer_ids,
+        verifier: Arc::new(transactions.clone()),
+        transactions,
+        markers,
         fetch: FetchState::new(config),
         clock: clock.clone(),
         started_ms: clock.now_ms(),
@@ -350,7 +365,7 @@ fn assemble(
 
 /// Who hears of a change, in order: replicas, then requests, then coordinators.
 fn publisher(node: &Arc<Node>, connections: Arc<ConnectionCount>) -> Publisher {
-    let (replicas, requests, groups) = (node.clone(), node.clone(), node.clone());
+    let (replicas, requests, groups, transactions) = (node.clone(), node.clone(), node.clone(), node.clone());
     let limits = node.replicas.clone();
     Publisher::default()
         .then(move |image: &Arc<Image>, delta: &Delta| replicas.replicas.apply(image, delta))
@@ -365,6 +380,11 @@ fn publisher(node: &Arc<Node>, connections: Arc<ConnectionCount>) -> Publisher {
         })
         .then(move |image: &Arc<Image>, _: &Delta| requests.image.store(image.clone()))
         .then(move |image: &Arc<Image>, delta: &Delta| groups.groups.apply(image, delta, &groups.replicas))
+        .then(move |image: &Arc<Image>, delta: &Delta| {
+            transactions
+                .transactions
+                .apply(image, delta, &transactions.replicas);
+        })
         .then(AssignDirs {
             replicas: node.replicas.clone(),
             controller: node.controller.clone(),

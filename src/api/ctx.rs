@@ -12,7 +12,7 @@ use ottla_metadata::Image;
 use super::data::FetchState;
 use crate::replica::{ReplicaManager, TransactionVerifier};
 use crate::runtime::producer_ids::ProducerIds;
-use crate::runtime::{ControllerHandle, GroupCoordinator, MarkerWriter};
+use crate::runtime::{ControllerHandle, GroupCoordinator, MarkerWriter, TransactionCoordinator};
 use crate::wire::service::ConnectionInfo;
 
 /// The node, as handlers may use it. Built once by `broker`.
@@ -25,7 +25,8 @@ pub struct Node {
     pub replicas: Arc<ReplicaManager>,
     pub controller: ControllerHandle,
     pub groups: Arc<GroupCoordinator>,
-    pub producer_ids: ProducerIds,
+    pub transactions: Arc<TransactionCoordinator>,
+    pub producer_ids: Arc<ProducerIds>,
     /// Whether partitions are in open transactions.
     pub verifier: Arc<dyn TransactionVerifier>,
     /// The ends of transactions, into the partitions of this node.

@@ -15,9 +15,11 @@ pub mod log_cleaner;
 pub mod metadata_log;
 pub mod producer_ids;
 pub mod publish;
+pub mod transaction_coordinator;
 pub mod txn_markers;
 
 pub use controller_loop::{ControllerHandle, ControllerLoop, QuorumStatus};
 pub use coordinator_loop::InTransaction;
 pub use group_coordinator::{GroupCoordinator, GroupOptions};
+pub use transaction_coordinator::{TransactionCoordinator, TransactionOptions};
 pub use txn_markers::{MarkerWriter, TxnMarker};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ottla_base::ErrorCode;
 use regex::Regex;
 
-use super::command::{Description, ListTransactions, ListedTransaction, Listing, Reply};
+use super::command::{Description, ListTransactions, ListedTransaction, Reply};
 use super::shard::{Entry, StateRecord, TransactionShard};
 use super::state::{PASSING_STATES, State, Transaction};
 use crate::machine::{Now, Outcome, Then, Token};
@@ -38,16 +38,12 @@ impl TransactionShard {
         })
     }
 
-    pub(super) fn list(&self, filters: ListTransactions, now: Now) -> Reply {
-        let is_known = |name: &String| {
-            STATES.iter().any(|state| state.name() == name) || PASSING_STATES.contains(&name.as_str())
-        };
-        let unknown_states = filters.states.iter().filter(|name| !is_known(name)).cloned();
+    pub(super) fn list(&self, filters: &ListTransactions, now: Now) -> Reply {
         let Ok(pattern) = id_pattern(filters.id_pattern.as_deref()) else {
             return Reply::Failed(ErrorCode::InvalidRegularExpression);
         };
         let selected = self.entries.iter().filter(|(id, entry)| {
-            passes(&entry.current, &filters, now.wall_ms) && pattern.as_ref().is_none_or(|p| p.is_match(id))
+            passes(&entry.current, filters, now.wall_ms) && pattern.as_ref().is_none_or(|p| p.is_match(id))
         });
         let mut transactions: Vec<ListedTransaction> = selected
             .map(|(id, entry)| ListedTransaction {
@@ -57,10 +53,7 @@ impl TransactionShard {
             })
             .collect();
         transactions.sort_unstable_by(|a, b| a.transactional_id.cmp(&b.transactional_id));
-        Reply::Listed(Listing {
-            unknown_states: unknown_states.collect(),
-            transactions,
-        })
+        Reply::Listed(transactions)
     }
 
     /// A tombstone for each id that nobody has used for long. Nothing else is on its way while this is written.
@@ -85,6 +78,23 @@ impl TransactionShard {
             then: Then::Replay,
             ..Outcome::write(records, token, Reply::Done)
         }
+    }
+}
+
+impl ListTransactions {
+    pub fn check(&self) -> Result<(), ErrorCode> {
+        let pattern = id_pattern(self.id_pattern.as_deref());
+        pattern.map(drop).map_err(|_| ErrorCode::InvalidRegularExpression)
+    }
+
+    /// The names among the states that are none.
+    pub fn unknown_states(&self) -> impl Iterator<Item = &str> {
+        let is_known =
+            |name: &str| STATES.iter().any(|state| state.name() == name) || PASSING_STATES.contains(&name);
+        self.states
+            .iter()
+            .map(String::as_str)
+            .filter(move |name| !is_known(name))
     }
 }
 

@@ -95,7 +95,7 @@ pub enum Reply {
         producer_epoch: i16,
     },
     Described(Description),
-    Listed(Listing),
+    Listed(Vec<ListedTransaction>),
     Work(Vec<Work>),
     Done,
     Failed(ErrorCode),
@@ -110,12 +110,6 @@ pub struct Description {
     pub producer_id: i64,
     pub producer_epoch: i16,
     pub partitions: Arc<Partitions>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listing {
-    pub unknown_states: Vec<String>,
-    pub transactions: Vec<ListedTransaction>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ottla_base::ErrorCode;
 
 use super::command::{InitProducerId, Reply};
-use super::shard::{Entry, TransactionShard};
+use super::shard::{Entry, TransactionConfig, TransactionShard};
 use super::state::{NO_PRODUCER_EPOCH, State, Transaction, is_exhausted};
 use crate::machine::{Now, Outcome, Token};
 
@@ -16,7 +16,7 @@ impl TransactionShard {
         token: Token,
         now: Now,
     ) -> Outcome<Self> {
-        let timeout_ms = match self.timeout_ms(request) {
+        let timeout_ms = match self.config.timeout_ms(request) {
             Ok(timeout_ms) => timeout_ms,
             Err(error) => return Outcome::reply(token, Reply::Failed(error)),
         };
@@ -58,18 +58,21 @@ impl TransactionShard {
             Err(reply) => Outcome::reply(token, reply),
         }
     }
+}
 
-    fn timeout_ms(&self, request: &InitProducerId) -> Result<i32, ErrorCode> {
+impl TransactionConfig {
+    /// The timeout that a producer gets, if it may have the one it asks for.
+    pub fn timeout_ms(&self, request: &InitProducerId) -> Result<i32, ErrorCode> {
         if request.transactional_id.is_empty() {
             return Err(ErrorCode::InvalidRequest);
         }
         if request.two_phase_commit {
-            return match self.config.two_phase_commit {
+            return match self.two_phase_commit {
                 true => Ok(i32::MAX),
                 false => Err(ErrorCode::TransactionalIdAuthorizationFailed),
             };
         }
-        match (1..=self.config.max_timeout_ms).contains(&request.timeout_ms) {
+        match (1..=self.max_timeout_ms).contains(&request.timeout_ms) {
             true => Ok(request.timeout_ms),
             false => Err(ErrorCode::InvalidTransactionTimeout),
         }

@@ -229,7 +229,7 @@ impl TransactionShard {
             Command::VerifyPartitions(request) => Outcome::reply(token, self.verify_partitions(&request)),
             Command::EndTransaction(request) => self.end_transaction_of(&request, token, now),
             Command::Describe(id) => Outcome::reply(token, self.describe(id)),
-            Command::List(filters) => Outcome::reply(token, self.list(filters, now)),
+            Command::List(filters) => Outcome::reply(token, self.list(&filters, now)),
             Command::ExpireIds => self.expire_ids(token, now),
             Command::SetVersion(version) => {
                 self.version = version;

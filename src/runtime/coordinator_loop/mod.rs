@@ -12,7 +12,7 @@
 //!
 //! Reading order: [`journal`] (the log as the loop needs it), [`loader`] (replay), [`overtaken`] (what it may leave out),
 //! [`batches`] (outcomes into batches), [`transaction`] (those of producers),
-//! [`task`] (the loop itself). [`ShardHandle`] is all that the rest of the house sees.
+//! [`task`] (the loop itself), [`shards`] (all partitions of a topic). [`ShardHandle`] is all that the rest of the house sees.
 //!
 //! Invariant: a machine's state only ever shows what is committed, plus what it keeps in memory by its own rules; an append
 //! that fails is told to those who wait for it and leaves nothing else behind.
@@ -21,6 +21,7 @@ mod batches;
 pub mod journal;
 mod loader;
 mod overtaken;
+pub mod shards;
 mod task;
 mod transaction;
 
@@ -187,6 +188,23 @@ impl<M: Machine> ShardHandle<M> {
     ) -> impl Future<Output = Result<(), ErrorCode>> + Send + use<M> {
         let queued = self.enqueue(|reply| Queued::End { marker, reply });
         async move { queued?.await.unwrap_or(Err(ErrorCode::NotCoordinator)) }
+    }
+
+    /// As [`Self::submit`], but while the partition loads the command waits for the end of that.
+    pub fn submit_after_load(&self, command: M::Command) -> impl Future<Output = M::Reply> + Send + use<M> {
+        let (reply, answer) = oneshot::channel();
+        let queued = Queued::Command {
+            command,
+            transaction: None,
+            reply: Some(reply),
+        };
+        // What cannot be sent is dropped, and with it the way of its answer.
+        let _ = self.commands.send(queued);
+        async move {
+            answer
+                .await
+                .unwrap_or_else(|_| M::failure(ErrorCode::NotCoordinator))
+        }
     }
 
     /// Hands over a command whose answer nobody waits for. While the partition loads it waits for the end of that: what it

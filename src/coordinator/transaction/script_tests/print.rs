@@ -79,18 +79,11 @@ pub fn reply(reply: &Reply) -> String {
             found.start_ms,
             partitions(&found.partitions)
         ),
-        Reply::Listed(listing) => {
-            let each = listing.transactions.iter();
-            let mut out: Vec<String> = each
-                .map(|one| format!("{} {} {}", one.transactional_id, one.producer_id, one.state))
-                .collect();
-            out.extend(
-                listing
-                    .unknown_states
-                    .iter()
-                    .map(|state| format!("unknown {state}")),
-            );
-            out.join(", ")
+        Reply::Listed(listed) => {
+            let each = listed
+                .iter()
+                .map(|one| format!("{} {} {}", one.transactional_id, one.producer_id, one.state));
+            each.collect::<Vec<_>>().join(", ")
         }
         Reply::Done => "done".to_owned(),
         Reply::Failed(error) => error.name().to_owned(),

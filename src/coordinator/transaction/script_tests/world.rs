@@ -127,16 +127,7 @@ impl World {
             "commit" => Command::EndTransaction(self.end(args, true)),
             "abort" => Command::EndTransaction(self.end(args, false)),
             "describe" => Command::Describe(args.text("id", args.name())),
-            "list" => Command::List(ListTransactions {
-                states: args.list("states").into_iter().map(str::to_owned).collect(),
-                producer_ids: args
-                    .list("pids")
-                    .into_iter()
-                    .map(|id| id.parse().expect("id"))
-                    .collect(),
-                duration_ms: args.number("longer", -1),
-                id_pattern: args.get("like").map(str::to_owned),
-            }),
+            "list" => self.list(args),
             "expire" => Command::ExpireIds,
             "version" => {
                 self.version = args.number("level", 2);
@@ -144,6 +135,19 @@ impl World {
             }
             other => panic!("what is {other}?"),
         }
+    }
+
+    fn list(&mut self, args: &Args<'_>) -> Command {
+        let ids = args.list("pids").into_iter().map(|id| id.parse().expect("id"));
+        let filters = ListTransactions {
+            states: args.list("states").into_iter().map(str::to_owned).collect(),
+            producer_ids: ids.collect(),
+            duration_ms: args.number("longer", -1),
+            id_pattern: args.get("like").map(str::to_owned),
+        };
+        let unknown = filters.unknown_states().map(|state| format!("no state: {state}"));
+        self.happened.extend(unknown);
+        Command::List(filters)
     }
 
     fn init(&mut self, args: &Args<'_>) -> InitProducerId {

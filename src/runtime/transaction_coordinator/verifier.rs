@@ -1,0 +1,78 @@
+//! Partitions ask about a transaction before they append its first batch.
+
+use std::sync::Arc;
+
+use ottla_base::{ErrorCode, TopicPartition};
+use ottla_coordinator::transaction::command::AddPartitions;
+use ottla_coordinator::transaction::state::{EPOCH_BUMP_VERSION, Partitions};
+use ottla_coordinator::transaction::{Command, Reply};
+use tokio::time::Instant;
+
+use super::TransactionCoordinator;
+use crate::replica::verification::Verifying;
+use crate::replica::{TransactionVerifier, VerifyTransaction};
+
+impl TransactionVerifier for Arc<TransactionCoordinator> {
+    fn verify(&self, question: VerifyTransaction) -> Verifying {
+        let coordinator = self.clone();
+        Box::pin(async move {
+            let reply = match question.adds_partitions {
+                true => coordinator.add_patiently(&question).await,
+                false => {
+                    let verify = Command::VerifyPartitions(request(&question));
+                    coordinator.submit(&question.transactional_id, verify).await
+                }
+            };
+            answers(&question.partitions, reply)
+        })
+    }
+}
+
+impl TransactionCoordinator {
+    /// The transaction before is often still being completed, and the batches that wait here would have to be sent again
+    /// if the client were told so.
+    async fn add_patiently(&self, question: &VerifyTransaction) -> Reply {
+        let give_up = Instant::now() + self.options.retry_max;
+        loop {
+            let add = Command::AddPartitions(request(question));
+            let reply = self.submit(&question.transactional_id, add).await;
+            if reply != Reply::Failed(ErrorCode::ConcurrentTransactions) || Instant::now() >= give_up {
+                return reply;
+            }
+            tokio::time::sleep(self.options.retry_backoff).await;
+        }
+    }
+}
+
+fn request(question: &VerifyTransaction) -> AddPartitions {
+    let mut partitions = Partitions::new();
+    for TopicPartition { topic, partition } in &question.partitions {
+        partitions.entry(topic.clone()).or_default().insert(*partition);
+    }
+    AddPartitions {
+        transactional_id: question.transactional_id.clone(),
+        producer_id: question.producer_id,
+        producer_epoch: question.producer_epoch,
+        partitions,
+        // Only clients that speak it leave the adding to the partitions.
+        client_version: EPOCH_BUMP_VERSION,
+    }
+}
+
+fn answers(partitions: &[TopicPartition], reply: Reply) -> Vec<ErrorCode> {
+    let all = |error| vec![error; partitions.len()];
+    match reply {
+        Reply::Done => all(ErrorCode::None),
+        Reply::Failed(error) => all(error),
+        Reply::Verified(results) => {
+            let of = |partition: &TopicPartition| {
+                let result = results
+                    .iter()
+                    .find(|(topic, index, _)| (topic, *index) == (&partition.topic, partition.partition));
+                result.map_or(ErrorCode::UnknownServerError, |(_, _, error)| *error)
+            };
+            partitions.iter().map(of).collect()
+        }
+        _ => all(ErrorCode::UnknownServerError),
+    }
+}
