@@ -165,9 +165,9 @@ rows! {
     21 DeleteRecords                0..=2  Broker     Topic           Delete          Admin   8 16 [data::delete_records];
     22 InitProducerId               0..=5  Broker     TransactionalId Write           Txn     8 16 [txn::init_producer_id];
     23 OffsetForLeaderEpoch         2..=4  Broker     Topic           Describe        Client  8 16 [data::offset_for_leader_epoch];
-    24 AddPartitionsToTxn           0..=5  Broker     TransactionalId Write           Txn     8 16 [-];
-    25 AddOffsetsToTxn              0..=4  Broker     TransactionalId Write           Txn     8 16 [-];
-    26 EndTxn                       0..=5  Broker     TransactionalId Write           Txn     8 16 [-];
+    24 AddPartitionsToTxn           0..=5  Broker     TransactionalId Write           Txn     8 16 [txn::add_partitions_to_txn];
+    25 AddOffsetsToTxn              0..=4  Broker     TransactionalId Write           Txn     8 16 [txn::add_offsets_to_txn];
+    26 EndTxn                       0..=5  Broker     TransactionalId Write           Txn     8 16 [txn::end_txn];
     27 WriteTxnMarkers              1..=2  Broker     Cluster         ClusterAction   Peer    8 16 [txn::write_txn_markers];
     28 TxnOffsetCommit              0..=5  Broker     TransactionalId Write           Txn     8 16 [txn::txn_offset_commit];
     29 DescribeAcls                 1..=3  Both       Cluster         Describe        Admin   8 16 [acls::describe_acls];
@@ -206,8 +206,8 @@ rows! {
     62 BrokerRegistration           0..=4  Controller Cluster         ClusterAction   Peer    8 16 [-];
     63 BrokerHeartbeat              0..=2  Controller Cluster         ClusterAction   Peer    8 16 [-];
     64 UnregisterBroker             0..=0  Both       Cluster         Alter           Admin   8 16 [cluster::unregister_broker];
-    65 DescribeTransactions         0..=0  Broker     TransactionalId Describe        Admin   8 16 [-];
-    66 ListTransactions             0..=2  Broker     TransactionalId Describe        Admin   8 16 [-];
+    65 DescribeTransactions         0..=0  Broker     TransactionalId Describe        Admin   8 16 [txn::describe_transactions];
+    66 ListTransactions             0..=2  Broker     TransactionalId Describe        Admin   8 16 [txn::list_transactions];
     67 AllocateProducerIds          0..=0  Controller Cluster         ClusterAction   Peer    8 16 [-];
     68 ConsumerGroupHeartbeat       0..=1  Broker     Group           Read            Group   8 16 [groups::consumer_group_heartbeat];
     69 ConsumerGroupDescribe        0..=1  Broker     Group           Describe        Group   8 64 [groups::consumer_group_describe];

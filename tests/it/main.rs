@@ -15,3 +15,4 @@ mod node;
 mod records;
 mod refusals;
 mod topics;
+mod transactions;

@@ -1,7 +1,7 @@
 //! A broker in this process, with its data in a directory of its own and its listeners on free ports.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ottla::broker::Broker;
@@ -81,6 +81,13 @@ impl Node {
     /// Closes the node cleanly and opens it again on the same data; its ports are new.
     pub fn restart(&mut self) {
         self.close();
+        self.open();
+    }
+
+    /// As [`Self::restart`]; in between something happens to the data.
+    pub fn restart_after(&mut self, change: impl FnOnce(&Path)) {
+        self.close();
+        change(&self.config.log_dirs[0]);
         self.open();
     }
 

@@ -43,9 +43,6 @@ pub struct TransactionOptions {
     pub commit_timeout: Duration,
     pub load_buffer_bytes: usize,
     pub expiry_interval: Duration,
-    /// How often, and for how long, partitions ask again while a transaction is being completed.
-    pub retry_backoff: Duration,
-    pub retry_max: Duration,
 }
 
 impl TransactionOptions {
@@ -66,8 +63,6 @@ impl TransactionOptions {
             load_buffer_bytes: usize::try_from(config.i32("transaction.state.log.load.buffer.size"))
                 .unwrap_or(0),
             expiry_interval: millis("transaction.remove.expired.transaction.cleanup.interval.ms"),
-            retry_backoff: millis("add.partitions.to.txn.retry.backoff.ms"),
-            retry_max: millis("add.partitions.to.txn.retry.backoff.max.ms"),
         }
     }
 }

@@ -6,7 +6,6 @@ use ottla_base::{ErrorCode, TopicPartition};
 use ottla_coordinator::transaction::command::AddPartitions;
 use ottla_coordinator::transaction::state::{EPOCH_BUMP_VERSION, Partitions};
 use ottla_coordinator::transaction::{Command, Reply};
-use tokio::time::Instant;
 
 use super::TransactionCoordinator;
 use crate::replica::verification::Verifying;
@@ -14,33 +13,12 @@ use crate::replica::{TransactionVerifier, VerifyTransaction};
 
 impl TransactionVerifier for Arc<TransactionCoordinator> {
     fn verify(&self, question: VerifyTransaction) -> Verifying {
-        let coordinator = self.clone();
-        Box::pin(async move {
-            let reply = match question.adds_partitions {
-                true => coordinator.add_patiently(&question).await,
-                false => {
-                    let verify = Command::VerifyPartitions(request(&question));
-                    coordinator.submit(&question.transactional_id, verify).await
-                }
-            };
-            answers(&question.partitions, reply)
-        })
-    }
-}
-
-impl TransactionCoordinator {
-    /// The transaction before is often still being completed, and the batches that wait here would have to be sent again
-    /// if the client were told so.
-    async fn add_patiently(&self, question: &VerifyTransaction) -> Reply {
-        let give_up = Instant::now() + self.options.retry_max;
-        loop {
-            let add = Command::AddPartitions(request(question));
-            let reply = self.submit(&question.transactional_id, add).await;
-            if reply != Reply::Failed(ErrorCode::ConcurrentTransactions) || Instant::now() >= give_up {
-                return reply;
-            }
-            tokio::time::sleep(self.options.retry_backoff).await;
-        }
+        let command = match question.adds_partitions {
+            true => Command::AddPartitions(request(&question)),
+            false => Command::VerifyPartitions(request(&question)),
+        };
+        let answer = self.submit(&question.transactional_id, command);
+        Box::pin(async move { answers(&question.partitions, answer.await) })
     }
 }
 

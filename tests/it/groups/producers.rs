@@ -48,9 +48,12 @@ fn what_cannot_be_had() {
     assert_eq!(init(&mut client, 3, &half), nothing(ErrorCode::InvalidRequest));
     let unnamed = plain().with_transactional_id(Some(text("").into()));
     assert_eq!(init(&mut client, 3, &unnamed), nothing(ErrorCode::InvalidRequest));
-    let transactional = plain().with_transactional_id(Some(text("tx").into()));
+    let timeless = plain().with_transactional_id(Some(text("tx").into()));
     assert_eq!(
-        init(&mut client, 3, &transactional),
-        nothing(ErrorCode::UnsupportedVersion)
+        init(&mut client, 3, &timeless),
+        nothing(ErrorCode::InvalidTransactionTimeout)
     );
+    // Nobody has asked who coordinates it: its topic is not there.
+    let early = timeless.with_transaction_timeout_ms(60_000);
+    assert_eq!(init(&mut client, 3, &early), nothing(ErrorCode::NotCoordinator));
 }
