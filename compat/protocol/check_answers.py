@@ -328,6 +328,11 @@ def _consumer_groups(pair):
     pair.ask("DeleteGroups", {"GroupsNames": ["consumers"]}, [2])
     describe("deleted")
 
+    # A cluster without the feature.
+    pair.ask("UpdateFeatures", {"FeatureUpdates": [{"Feature": "group.version", "MaxVersionLevel": 0, "UpgradeType": 2}]}, [2])
+    pair.ask("ConsumerGroupHeartbeat", first, note="without group.version")
+    describe("without group.version")
+
 
 def _no_consumer_groups(pair):
     pair.ask("ConsumerGroupHeartbeat", {"GroupId": "g", "MemberId": "a", "MemberEpoch": 0, "RebalanceTimeoutMs": 1, "SubscribedTopicNames": ["t"],
