@@ -22,14 +22,15 @@ WORKER = {
     "session.timeout.ms": 6000,
     "heartbeat.interval.ms": 500,
     "scheduled.rebalance.max.delay.ms": 500,
-    "task.shutdown.graceful.timeout.ms": 3000,
-    "consumer.session.timeout.ms": 6000,
-    "consumer.heartbeat.interval.ms": 500,
+    "task.shutdown.graceful.timeout.ms": 5000,
     "consumer.metadata.max.age.ms": 1000,
     "reconnect.backoff.max.ms": 200,
     "producer.reconnect.backoff.max.ms": 200,
     "consumer.reconnect.backoff.max.ms": 200,
 }
+# Of a sink's consumers: in the consumer protocol the broker has the say, in a classic group each of them has.
+BROKER = {"group.consumer.heartbeat.interval.ms": 500, "group.consumer.min.heartbeat.interval.ms": 500}
+CLASSIC = {"consumer.override.session.timeout.ms": "6000", "consumer.override.heartbeat.interval.ms": "500"}
 
 
 class Worker:
@@ -64,7 +65,7 @@ class Connect:
     """A broker and workers of one group; what it runs ends with `ctx`."""
 
     def __init__(self, ctx, workers):
-        self.ctx, self.broker = ctx, ctx.new_broker()
+        self.ctx, self.broker = ctx, ctx.new_broker(BROKER)
         self.group = ctx.unique("connect")
         self.workers = []
         for _ in range(workers):
@@ -108,8 +109,8 @@ class Connect:
                   "topic.creation.default.replication.factor": "1", "topic.creation.default.partitions": "1", **more}
         return self.configure(name, config)
 
-    def sink(self, name, file, topics, tasks=1, **more):
-        config = {"connector.class": "FileStreamSink", "tasks.max": str(tasks), "file": str(file), "topics": ",".join(topics), **more}
+    def sink(self, name, file, topics, tasks=1, consumers=CLASSIC, **more):
+        config = {"connector.class": "FileStreamSink", "tasks.max": str(tasks), "file": str(file), "topics": ",".join(topics), **consumers, **more}
         return self.configure(name, config)
 
     def configure(self, name, config):

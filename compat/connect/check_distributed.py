@@ -28,11 +28,11 @@ class Flow:
     def file(self, name):
         return self.ctx.work_dir / name
 
-    def start_sink(self):
+    def start_sink(self, **config):
         """After the first records: a consumer that comes before makes the topic too, and not as the source would."""
         for name in self.names:
             eventually(lambda: self.connect.topic_lines(name), f"records in {name}", timeout_s=40)
-        self.connect.sink(self.sink, self.out, self.names, tasks=len(self.names))
+        self.connect.sink(self.sink, self.out, self.names, tasks=len(self.names), **config)
         self.connect.wait_for(self.sink, tasks=len(self.names))
 
     def write(self, count):
@@ -208,6 +208,29 @@ def offsets(ctx):
     expect_offsets(sink, [])
     connect.rest("PUT", f"/connectors/{sink}/resume")
     eventually(lambda: flow.arrived(topic) == again, "all records once more")
+    flow.close()
+
+
+@check("connect: a sink's tasks share the work by the consumer protocol", own_broker=True)
+def consumer_protocol(ctx):
+    flow = Flow(ctx, sources=2)
+    connect, sink = flow.connect, flow.sink
+    flow.write(1000)
+    flow.start_sink(consumers={"consumer.override.group.protocol": "consumer"})
+    flow.write(1000)
+    flow.expect_exact()
+    expect_match(rf"^connect-{sink} +Consumer +consumer *$", ctx.tool("kafka-groups", "--list", broker=connect.broker).out)
+    connect.rest("POST", f"/connectors/{sink}/restart?includeTasks=true&onlyFailed=false")
+    flow.write(1000)
+    flow.expect_exact()
+    connect.rest("PUT", f"/connectors/{sink}/stop")
+    connect.wait_for(sink, "STOPPED", tasks=0)
+    of_topic = {"kafka_topic": flow.names[0], "kafka_partition": 0}
+    connect.rest("PATCH", f"/connectors/{sink}/offsets", {"offsets": [{"partition": of_topic, "offset": {"kafka_offset": 2990}}]})
+    connect.rest("PUT", f"/connectors/{sink}/resume")
+    again = flow.lines(flow.names[0]) + list(range(2990, 3000))
+    eventually(lambda: flow.arrived(flow.names[0]) == again, "the last ten lines of one topic once more")
+    expect_eq(flow.arrived(flow.names[1]), flow.lines(flow.names[1]), "lines of the other topic")
     flow.close()
 
 
