@@ -25,18 +25,31 @@ def once(name, inputs, build):
     stamp.write_text(digest)
 
 
-def java_classes(name, source_dir, *shared):
-    """The class path of the Java program in `source_dir`, and of `shared` sources of others: its classes and Apache Kafka's jars."""
+def java_classes(name, source_dir, jars=KAFKA_HOME / "libs"):
+    """The class path of the Java program in `source_dir`: its classes and the jars it is compiled with, Apache Kafka's if no others."""
     need("javac", "java")
     classes = TARGET / name
-    sources = sorted([*source_dir.glob("*.java"), *shared])
+    sources = sorted(source_dir.glob("*.java"))
 
     def build():
         shutil.rmtree(classes, ignore_errors=True)
-        run(["javac", "-Xlint:all,-processing,-classfile,-serial,-path,-try", "-Werror", "-cp", f"{KAFKA_HOME}/libs/*", "-d", classes, *sources])
+        run(["javac", "-Xlint:all,-processing,-classfile,-serial,-path,-try", "-Werror", "-cp", f"{jars}/*", "-d", classes, *sources])
 
     once(name, sources, build)
-    return f"{KAFKA_HOME}/libs/*:{classes}"
+    return f"{jars}/*:{classes}"
+
+
+def maven_jars(name, pom):
+    """The folder with the jars that a pom names, and theirs."""
+    jars = TARGET / name
+
+    def fetch():
+        need("mvn")
+        shutil.rmtree(jars, ignore_errors=True)
+        run(["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={jars}", "-DincludeScope=runtime"])
+
+    once(name, [pom], fetch)
+    return jars
 
 
 def run(command, cwd=None, env=None):

@@ -5,7 +5,7 @@ import subprocess
 import time
 from collections import Counter, defaultdict
 
-from build import java_classes
+from build import java_classes, maven_jars
 from harness import COMPAT, CheckFailed, eventually, expect, expect_eq
 from jvm import clip, java_command
 
@@ -20,16 +20,28 @@ CONFIG = {
 }
 
 
+STREAMS = COMPAT / "streams"
+
+
+def current():
+    """The class path of the application with the Streams of the tools' release."""
+    return java_classes("streams-app", STREAMS / "java")
+
+
+def older():
+    """The same application, built with an older Streams: applications are seldom as new as their broker."""
+    return java_classes("streams-app-3.5", STREAMS / "java", maven_jars("kafka-3.5", STREAMS / "kafka-3.5.pom.xml"))
+
+
 class App:
     """One instance. All instances of a prefix are one application; each has a state directory that outlives its process."""
 
-    def __init__(self, ctx, broker, prefix, instance="a", **config):
-        class_path = java_classes("streams-app", COMPAT / "streams" / "java")
+    def __init__(self, ctx, broker, prefix, instance="a", class_path=current, **config):
         self.state_dir = ctx.work_dir / f"state-{instance}"
         self.state_dir.mkdir(exist_ok=True)
         self.log = ctx.work_dir / f"app-{instance}-{len(ctx.processes)}.log"
         settings = [f"{key}={value}" for key, value in {**CONFIG, **config}.items()]
-        command = java_command("-Xmx256m", "-cp", class_path, "StreamsApp", broker.bootstrap, prefix, prefix, str(self.state_dir), *settings)
+        command = java_command("-Xmx256m", "-cp", class_path(), "StreamsApp", broker.bootstrap, prefix, prefix, str(self.state_dir), *settings)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         ctx.processes.append(self)

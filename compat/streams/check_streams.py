@@ -3,7 +3,7 @@
 import re
 import shutil
 
-from _app import CHANGELOG, PARTITIONS, REPARTITION, STEP_MS, App, Topics
+from _app import CHANGELOG, PARTITIONS, REPARTITION, STEP_MS, App, Topics, older
 from harness import check, eventually, expect, expect_eq, expect_in, expect_not_in, table
 
 # Lets the application's sessions be short, so that a killed instance is missed soon.
@@ -129,14 +129,18 @@ def in_the_middle(ctx, broker, data, **config):
 
 @check("streams: the application is killed", own_broker=True, timeout_s=300)
 def application_killed(ctx):
+    kill_application(ctx).none_lost()
+
+
+def kill_application(ctx, **config):
     broker, data = scene(ctx)
     data.send()
-    app = in_the_middle(ctx, broker, data)
+    app = in_the_middle(ctx, broker, data, **config)
     app.kill9()
-    app = App(ctx, broker, data.prefix)
+    app = App(ctx, broker, data.prefix, **config)
     data.settled()
     app.leave()
-    data.none_lost()
+    return data
 
 
 @check("streams: the broker is killed", own_broker=True, timeout_s=300)
@@ -146,6 +150,23 @@ def broker_killed(ctx):
     app = in_the_middle(ctx, broker, data)
     broker.kill9()
     broker.start()
+    data.settled()
+    app.leave()
+    data.exact()
+
+
+@check("streams: an application of Streams 3.5, its broker killed, upgraded on its state", own_broker=True, timeout_s=600)
+def upgraded(ctx):
+    broker, data = scene(ctx)
+    data.send()
+    app = in_the_middle(ctx, broker, data, class_path=older)
+    broker.kill9()
+    broker.start()
+    data.settled()
+    app.leave()
+    data.exact()
+    data.send()
+    app = App(ctx, broker, data.prefix)
     data.settled()
     app.leave()
     data.exact()

@@ -5,7 +5,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.Serdes;
-import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.ThreadMetadata;
@@ -100,8 +99,9 @@ public final class StreamsApp {
     }
 
     /** Leaves the group, so that the tasks move at once. */
+    @SuppressWarnings("deprecation") // of the newer form, the older release knows nothing
     private void close() {
-        boolean done = streams.close(CloseOptions.groupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP).withTimeout(CLOSE));
+        boolean done = streams.close(new KafkaStreams.CloseOptions().leaveGroup(true).timeout(CLOSE));
         closed.countDown();
         say(done ? "closed" : "failed to close in time");
     }
