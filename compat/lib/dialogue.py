@@ -31,7 +31,7 @@ NOISE = re.compile(r"^\s+(at .*\)|\.\.\. \d+ (more|common frames omitted))$|\(or
 # Lists that the tools print from sets.
 SET = re.compile(r"((?:options|scenarios|states are|types are): |consumer groups \()([^)]*)")
 # What a record of a group holds of its own time and ids.
-OWN = re.compile(r'("(?:\w*[tT]imestamp|topicId|TopicId|memberId|metadataHash|leader)":)("[\w-]{22}"|\d{5,})')
+OWN = re.compile(r'("(?:\w*[tT]imestamp|topicId|TopicId|memberId|metadataHash|leader)":)("[\w-]{22}"|-?\d{5,})')
 RECORD = re.compile(r"^\| offset: .*? key: (.*?)(?: payload: (.*))?$")
 WORD = re.compile(r"[\w-]+")
 USAGE = re.compile(r"^Option( \(\* = required\))? +Description")
@@ -129,7 +129,7 @@ class Dialogue:
         source = ["--topic", *topics] if len(topics) == 1 else ["--include", "|".join(topics)]
         before = self.ids(group)
         self.members.append((group, self.ctx.tool_start("kafka-console-consumer", *source, "--group", group, *settings, broker=self.broker)))
-        count = str(sum(1 for name, process in self.members if name == group and process.process.poll() is None))
+        count = str(sum(1 for name, _ in self.members if name == group))
         # A static member may come back without a moment in which the group is not stable.
         eventually(lambda: self.ids(group) - before, f"a new member is in {group}", timeout_s=40)
         self.wait_for(group, "Stable", count)
@@ -143,6 +143,7 @@ class Dialogue:
             process.stop()
         for group in {name for name, process in self.members if "group.instance.id" not in process.command}:
             self.wait_for(group, "Empty", "0")
+        self.members = []
 
     def wait_for(self, group, state, members):
         def there():
