@@ -19,6 +19,7 @@ import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.ListConsumerGroupOffsetsSpec;
 import org.apache.kafka.clients.admin.ListOffsetsOptions;
 import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
@@ -233,6 +234,9 @@ public final class TakeoverData {
         send(Map.of("acks", "all"), "round-" + n, 2, 20, 50);
         admin.incrementalAlterConfigs(Map.of(new ConfigResource(ConfigResource.Type.TOPIC, "empty"), set("retention.ms", Integer.toString(1000000 + n)))).all().get();
         readSome(Map.of("group.id", "classic-group"), 8 + n);
+        if (hasNextGroup()) {
+            readSome(Map.of("group.id", "next-group", "group.protocol", "consumer"), 10 + n);
+        }
     }
 
     // ---- what is seen
@@ -326,15 +330,24 @@ public final class TakeoverData {
         admin.listConsumerGroupOffsets(specs).all().get().forEach((group, offsets) -> offsets.forEach((p, offset) ->
             facts.add("committed " + group + " " + p + " " + offset)));
         admin.listGroups().all().get().forEach(group -> {
-            boolean later = group.groupId().equals("next-group") || group.groupId().equals("share-group") || group.groupId().equals("streams-group");
+            boolean later = group.groupId().equals("share-group") || group.groupId().equals("streams-group");
             facts.add((later ? "later " : "") + "group " + group.groupId() + " " + group.type() + " " + group.protocol());
         });
+        if (hasNextGroup()) {
+            ConsumerGroupDescription group = admin.describeConsumerGroups(List.of("next-group")).all().get().get("next-group");
+            facts.add("described " + group.groupId() + " " + group.type() + " " + group.groupState() + " epoch " + group.groupEpoch() + " assignor " + group.partitionAssignor());
+        }
         try {
             admin.listShareGroupOffsets(Map.of("share-group", new ListShareGroupOffsetsSpec())).all().get().get("share-group").forEach((p, offset) ->
                 facts.add("later share " + p + " " + offset));
         } catch (Exception notYet) {
             facts.add("later share " + notYet.getMessage());
         }
+    }
+
+    /** Clusters of older features have no groups of the consumer protocol. */
+    private boolean hasNextGroup() throws Exception {
+        return admin.listGroups().all().get().stream().anyMatch(group -> group.groupId().equals("next-group"));
     }
 
     private void showSecurity(Set<String> facts) {

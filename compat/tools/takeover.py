@@ -50,7 +50,7 @@ class Swap:
         if self.broker.kind == "kafka":
             expect_eq(seen, self.facts, f"what kafka serves of what {self.last_kind} left")
             return
-        # Ottla does not answer yet for the new groups and for security: what it must keep is seen when Apache Kafka is back.
+        # Ottla does not answer yet for share groups and for security: what it must keep is seen when Apache Kafka is back.
         expect_eq(now(seen), now(self.facts), f"what {self.broker.kind} serves of what {self.last_kind} left")
 
     def change(self, kind, kill=False, overrides=None):
