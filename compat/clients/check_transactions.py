@@ -1,0 +1,95 @@
+"""Transactions, with the clients and the tools that know them."""
+
+import re
+import threading
+import time
+
+import toolchains
+from _steps import report
+from harness import check, eventually, expect, expect_eq, expect_in, table
+
+PROGRAM = "confluent_transactions.py"
+COPIED, PER_TRANSACTION = 3000, 75
+MANY, KILLS = 60_000, 4
+
+
+@check("clients: confluent-kafka commits, aborts, is fenced, and moves offsets with its records")
+def confluent(ctx):
+    result = ctx.sh(*toolchains.python(PROGRAM), ctx.broker.bootstrap, ctx.unique("confluent-txn"), timeout=150, rc=None)
+    report(result, ("commit", "fenced", "offsets"))
+
+
+def copier(ctx, broker, source, sink, *more):
+    """Java's consumer and transactional producer: what is read from one topic is written to the other, with its offsets."""
+    ctx.tools.classes["transactional-copier"] = "org.apache.kafka.tools.TransactionalMessageCopier"
+    return ctx.tools.call("transactional-copier", [
+        "--broker-list", broker.bootstrap, "--transactional-id", f"{sink}-copier", "--consumer-group", f"{sink}-group", "--input-topic", source,
+        "--input-partition", "0", "--output-topic", sink, "--max-messages", "-1", "--transaction-size", str(PER_TRANSACTION),
+        "--use-group-metadata", *more], b"", 240)
+
+
+@check("clients: Kafka's TransactionalMessageCopier copies every line once and in order, however often it aborts", timeout_s=300)
+def copies(ctx):
+    source, sink = ctx.topic("source"), ctx.topic("sink")
+    lines = [str(n) for n in range(COPIED)]
+    ctx.produce(source, lines)
+    result = copier(ctx, ctx.broker, source, sink, "--enable-random-aborts")
+    expect_eq(result.rc, 0, "exit code", result)
+    eventually(lambda: ctx.consume(sink, COPIED, "--isolation-level", "read_committed") == lines, "not every line once and in order", timeout_s=60)
+
+
+@check("clients: Kafka's TransactionalMessageCopier copies every line once and in order while its broker is killed", tags=("slow",), own_broker=True, timeout_s=400)
+def copies_through_kills(ctx):
+    broker = ctx.new_broker({"broker.session.timeout.ms": 2000})
+    source, sink = ctx.topic("source", broker=broker), ctx.topic("sink", broker=broker)
+    lines = [str(n) for n in range(MANY)]
+    ctx.produce(source, lines, broker=broker)
+    ended = []
+    copying = threading.Thread(target=lambda: ended.append(copier(ctx, broker, source, sink)))
+    copying.start()
+    kills = 0
+    while copying.is_alive() and kills < KILLS:
+        time.sleep(1.5)
+        broker.kill9()
+        broker.start()
+        kills += 1
+    copying.join()
+    expect(kills >= 2, f"the copier was done after {kills} kills")
+    expect(ended and ended[0].rc == 0, "the copier has failed", ended[0] if ended else None)
+    eventually(lambda: ctx.consume(sink, MANY, "--isolation-level", "read_committed", broker=broker, timeout=60) == lines, "not every line once and in order", timeout_s=90)
+
+
+@check("transactions: kafka-transactions lists, describes and aborts what a client has left open")
+def tool(ctx):
+    topic, transactional_id = ctx.topic("open"), ctx.unique("left-open")
+    ctx.sh(*toolchains.python(PROGRAM), ctx.broker.bootstrap, "open", topic, transactional_id)
+    rows = table(ctx.tool("kafka-transactions", "list").out, "TransactionalId")
+    mine = [row for row in rows if row["TransactionalId"] == transactional_id]
+    expect_eq([row["TransactionState"] for row in mine], ["Ongoing"], "listed")
+    by_pattern = ctx.tool("kafka-transactions", "list", "--transactional-id-pattern", re.escape(transactional_id[:-1]) + ".")
+    expect_eq([row["TransactionalId"] for row in table(by_pattern.out, "TransactionalId")], [transactional_id], "listed by pattern", by_pattern)
+    by_duration = ctx.tool("kafka-transactions", "list", "--duration-filter", 3_600_000)
+    expect(transactional_id not in by_duration.out, "it has not been open for an hour", by_duration)
+    described = ctx.tool("kafka-transactions", "describe", "--transactional-id", transactional_id)
+    row = table(described.out, "CoordinatorId")[0]
+    expect_eq((row["TransactionalId"], row["ProducerId"], row["TransactionState"], row["TopicPartitions"]),
+              (transactional_id, mine[0]["ProducerId"], "Ongoing", f"{topic}-0"), "described", described)
+    producer = table(ctx.tool("kafka-transactions", "describe-producers", "--topic", topic, "--partition", 0).out, "ProducerId")[0]
+    expect_eq((producer["ProducerId"], producer["CurrentTransactionStartOffset"]), (row["ProducerId"], "0"), "its producer")
+    hanging = ctx.tool("kafka-transactions", "find-hanging", "--topic", topic)
+    expect(topic not in hanging.out.replace("find-hanging", ""), "its coordinator knows it", hanging)
+    ctx.tool("kafka-transactions", "abort", "--topic", topic, "--partition", 0, "--start-offset", 0)
+    producer = table(ctx.tool("kafka-transactions", "describe-producers", "--topic", topic, "--partition", 0).out, "ProducerId")[0]
+    expect_eq(producer["CurrentTransactionStartOffset"], "None", "nothing is open any more")
+    ctx.produce(topic, ["behind it"])
+    expect_eq(ctx.consume(topic, 1, "--isolation-level", "read_committed"), ["behind it"], "readers of committed data go on")
+
+
+@check("transactions: kafka-transactions ends what has been open for too long", own_broker=True)
+def terminated(ctx):
+    broker = ctx.new_broker({"transaction.abort.timed.out.transaction.cleanup.interval.ms": 200})
+    topic, transactional_id = ctx.topic("forced", broker=broker), ctx.unique("forced")
+    ctx.sh(*toolchains.python(PROGRAM), broker.bootstrap, "open", topic, transactional_id)
+    result = ctx.tool("kafka-transactions", "forceTerminateTransaction", "--transactionalId", transactional_id, broker=broker)
+    described = ctx.tool("kafka-transactions", "describe", "--transactional-id", transactional_id, broker=broker)
+    expect_in("Empty", described.out, result)
