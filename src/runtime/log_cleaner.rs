@@ -4,6 +4,8 @@
 //! The settings are read anew before each log, so that all of them can be changed while the node runs. A log that cannot
 //! be cleaned is marked and told of once; a cleaning that panics costs that log its cleaning and nothing else.
 
+mod metrics;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -15,6 +17,8 @@ use ottla_storage::cleaner::{self, CleanerMemory, Pace};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+
+pub use metrics::{CleanerFigures, CleanerMetrics, CleanerPass, Uncleanable};
 
 /// `log.cleaner.*`, as it is in force at a moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,6 +64,7 @@ pub type ReadSettings = Arc<dyn Fn() -> CleanerSettings + Send + Sync>;
 pub struct LogCleaner {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
+    shared: Arc<Shared>,
 }
 
 /// What the threads share.
@@ -68,6 +73,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     settings: ReadSettings,
     throttle: Throttle,
+    metrics: CleanerMetrics,
     is_stopping: AtomicBool,
 }
 
@@ -80,10 +86,18 @@ impl LogCleaner {
             clock,
             settings,
             throttle: Throttle::default(),
+            metrics: CleanerMetrics::default(),
             is_stopping: AtomicBool::new(false),
         });
-        let task = tokio::spawn(keep_staffed(shared, stopped));
-        Self { stop, task }
+        let task = tokio::spawn(keep_staffed(Arc::clone(&shared), stopped));
+        Self { stop, task, shared }
+    }
+
+    /// What Kafka's metrics of its cleaner would say now.
+    pub fn figures(&self) -> CleanerFigures {
+        self.shared
+            .metrics
+            .figures(&self.shared.dirs, self.shared.clock.now_ms())
     }
 
     /// Interrupts the cleanings under way, and waits for their threads.
@@ -100,6 +114,7 @@ async fn keep_staffed(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     let mut workers = JoinSet::new();
     loop {
         let settings = (shared.settings)();
+        shared.metrics.threads_wanted(settings.threads);
         for number in workers.len()..settings.threads {
             workers.spawn(work(Arc::clone(&shared), number, stopped.clone()));
         }
@@ -114,6 +129,7 @@ async fn keep_staffed(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
 }
 
 async fn work(shared: Arc<Shared>, number: usize, mut stopped: watch::Receiver<bool>) {
+    let _at_work = shared.metrics.thread_at_work();
     loop {
         let settings = (shared.settings)();
         if number >= settings.threads || *stopped.borrow() {
@@ -121,7 +137,7 @@ async fn work(shared: Arc<Shared>, number: usize, mut stopped: watch::Receiver<b
         }
         let round = tokio::task::spawn_blocking({
             let shared = Arc::clone(&shared);
-            move || shared.clean_one(&settings)
+            move || shared.clean_one(number, &settings)
         });
         let found_work = round.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a cleaning failed: its log is left as it is until the next start");
@@ -139,9 +155,11 @@ async fn work(shared: Arc<Shared>, number: usize, mut stopped: watch::Receiver<b
 
 impl Shared {
     /// Cleans one log; false when there was nothing to do.
-    fn clean_one(&self, settings: &CleanerSettings) -> bool {
+    fn clean_one(&self, thread: usize, settings: &CleanerSettings) -> bool {
         self.retain();
-        let Some(job) = cleaner::next_log(&self.dirs, self.clock.now_ms()) else {
+        let found = cleaner::next_log(&self.dirs, self.clock.now_ms());
+        self.metrics.looked(&found);
+        let Some(job) = found.job else {
             return false;
         };
         let begun = Instant::now();
@@ -151,15 +169,24 @@ impl Shared {
         };
         let cleaned = job.clean(&self.dirs, &settings.memory(), &pace, self.clock.now_ms());
         if let Some(cleaned) = &cleaned {
+            let pass = CleanerPass {
+                bytes_read: cleaned.bytes_read,
+                bytes_written: cleaned.bytes_written,
+                elapsed: begun.elapsed(),
+            };
             tracing::info!(
                 partition = %job.log().topic_partition(),
                 from = cleaned.first_dirty,
                 to = cleaned.cleaned_to,
-                bytes_read = cleaned.bytes_read,
-                bytes_written = cleaned.bytes_written,
-                elapsed_ms = begun.elapsed().as_millis(),
+                bytes_indexed = cleaned.bytes_indexed,
+                bytes_read = pass.bytes_read,
+                bytes_written = pass.bytes_written,
+                reduction_percent = 100_u64.saturating_sub(pass.recopy_percent()),
+                elapsed_ms = pass.elapsed.as_millis(),
+                mb_per_s = %format_args!("{:.1}", pass.mb_per_s()),
                 "cleaned"
             );
+            self.metrics.cleaned(thread, pass);
         }
         cleaned.is_some()
     }
@@ -238,7 +265,7 @@ mod tests {
     use ottla_storage::vfs::Disk;
     use ottla_storage::{AppendOrigin, Log, LogConfig};
 
-    fn dirs(path: &std::path::Path) -> Arc<LogDirs> {
+    pub(super) fn dirs(path: &std::path::Path) -> Arc<LogDirs> {
         let identity = ClusterIdentity {
             cluster_id: "c".to_owned(),
             node_id: 1,
@@ -311,7 +338,15 @@ mod tests {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        let figures = cleaner.figures();
         cleaner.stop().await;
+        let uncleanable = Uncleanable {
+            dir: dir.path().to_owned(),
+            partitions: 1,
+            bytes: damaged.size_bytes() - damaged.segments().last().unwrap().size_bytes(),
+        };
+        assert_eq!(figures.uncleanable, [uncleanable]);
+        assert!(figures.cleaner_recopy_percent < 20 && figures.dead_thread_count == 0);
         assert!(damaged.is_uncleanable());
         assert_eq!((damaged.cleaned_to(), sound.cleaned_to()), (None, Some(end)));
         assert!(sound.size_bytes() < before / 2);

@@ -20,6 +20,7 @@ mod transactions;
 
 use std::sync::Arc;
 
+use crate::config::LogConfig;
 use crate::dirs::LogDirs;
 use crate::error::StorageError;
 use crate::log::Log;
@@ -70,6 +71,9 @@ pub trait Pace {
 pub struct Cleaned {
     pub first_dirty: i64,
     pub cleaned_to: i64,
+    /// By the pass that looks for the last value of each key.
+    pub bytes_indexed: u64,
+    /// By the pass that rewrites.
     pub bytes_read: u64,
     pub bytes_written: u64,
 }
@@ -94,25 +98,43 @@ pub struct Job {
     cleanable: Cleanable,
 }
 
-/// The compacted log that needs cleaning most. The first failure to find out about one marks that log.
-pub fn next_log(dirs: &LogDirs, now_ms: i64) -> Option<Job> {
-    let mut best: Option<Job> = None;
+/// What a look at all compacted logs has found.
+#[derive(Default)]
+pub struct Found {
+    /// The log that needs cleaning most, if one is due.
+    pub job: Option<Job>,
+    /// Of the log with the largest dirty share, due or not.
+    pub dirtiest_ratio: f64,
+    /// For how long a record has been older than its `max.compaction.lag.ms` allows: of the worst log.
+    pub overdue_ms: i64,
+}
+
+/// Looks for the compacted log that needs cleaning most. The first failure to find out about one marks that log.
+pub fn next_log(dirs: &LogDirs, now_ms: i64) -> Found {
+    let mut found = Found::default();
     for log in dirs.logs() {
         let config = log.config();
         if !config.cleanup_compact || log.is_closed() || log.is_offline() || !log.cleaning().is_idle() {
             continue;
         }
         match Cleanable::of(&log, now_ms) {
-            Ok(cleanable) if cleanable.is_due(&config) => {
-                if best.as_ref().is_none_or(|b| b.cleanable.ratio < cleanable.ratio) {
-                    best = Some(Job { log, cleanable });
-                }
-            }
-            Ok(_) => {}
+            Ok(cleanable) => found.add(Job { log, cleanable }, &config),
             Err(error) => give_up(&log, log.cleaning().claim(), &error.into()),
         }
     }
-    best
+    found
+}
+
+impl Found {
+    fn add(&mut self, job: Job, config: &LogConfig) {
+        let ratio = job.cleanable.ratio;
+        self.dirtiest_ratio = self.dirtiest_ratio.max(ratio);
+        self.overdue_ms = self.overdue_ms.max(job.cleanable.overdue_ms);
+        let is_worse = self.job.as_ref().is_none_or(|best| best.cleanable.ratio < ratio);
+        if is_worse && job.cleanable.is_due(config) {
+            self.job = Some(job);
+        }
+    }
 }
 
 impl Job {

@@ -57,6 +57,7 @@ impl<'a> Pass<'a> {
             done: Cleaned {
                 first_dirty: cleanable.first_dirty,
                 cleaned_to: cleanable.first_dirty,
+                bytes_indexed: 0,
                 bytes_read: 0,
                 bytes_written: 0,
             },
@@ -153,7 +154,7 @@ impl<'a> Pass<'a> {
         let mut walk = Walk::batches_by(&file, u64::from(start), segment.size_bytes(), chunk_bytes);
         while let Some(found) = walk.next_whole() {
             let (placed, bytes) = found.map_err(|error| segment.walk_failed(error))?;
-            self.done.bytes_read += bytes.len() as u64;
+            self.done.bytes_indexed += bytes.len() as u64;
             go_on(self.pace, bytes.len() as u64)?;
             let noted = note_keys(&placed.batch, bytes, self.dirty.start, map, transactions)
                 .map_err(|error| unreadable(segment, &placed.batch, &error))?;

@@ -28,8 +28,8 @@ pub struct Cleanable {
     /// Dirty bytes as a share of all bytes that a cleaning would read.
     pub ratio: f64,
     pub cleanable_bytes: u64,
-    /// A record is older than `max.compaction.lag.ms` allows.
-    pub is_overdue: bool,
+    /// For how long a record has been older than `max.compaction.lag.ms` allows.
+    pub overdue_ms: i64,
 }
 
 impl Cleanable {
@@ -51,10 +51,15 @@ impl Cleanable {
             false => 0,
         };
         let total_bytes = cleaned_bytes + cleanable_bytes;
-        let is_overdue = config.max_compaction_lag_ms < i64::MAX
-            && cleanable_bytes > 0
-            && oldest_first_timestamp(segments.iter().filter(|segment| is_dirty(segment)))?
-                .is_some_and(|oldest| oldest < now_ms.saturating_sub(config.max_compaction_lag_ms));
+        let has_limit = config.max_compaction_lag_ms < i64::MAX && cleanable_bytes > 0;
+        let oldest = match has_limit {
+            true => oldest_first_timestamp(segments.iter().filter(|segment| is_dirty(segment)))?,
+            false => None,
+        };
+        let overdue_ms = oldest.map_or(0, |oldest| {
+            let age_ms = now_ms.saturating_sub(oldest);
+            age_ms.saturating_sub(config.max_compaction_lag_ms).max(0)
+        });
         Ok(Self {
             first_dirty,
             first_uncleanable,
@@ -63,12 +68,12 @@ impl Cleanable {
                 total => cleanable_bytes as f64 / total as f64,
             },
             cleanable_bytes,
-            is_overdue,
+            overdue_ms,
         })
     }
 
     pub fn is_due(&self, config: &LogConfig) -> bool {
-        self.cleanable_bytes > 0 && (self.is_overdue || self.ratio > config.min_cleanable_dirty_ratio)
+        self.cleanable_bytes > 0 && (self.overdue_ms > 0 || self.ratio > config.min_cleanable_dirty_ratio)
     }
 }
 
