@@ -17,11 +17,13 @@ class Pair:
     def __init__(self, ctx):
         self.ctx = ctx
         self.clusters = {"apache": ctx.new_broker(kind="kafka", name="apache"), "tested": ctx.new_broker(name="tested")}
-        self.topic, self.group = ctx.unique("both"), ctx.unique("both-group")
+        self.topic = ctx.unique("both")
+        self.groups = {ctx.unique("both-group"): protocol for protocol in ("classic", "consumer")}
         for broker in self.clusters.values():
             create(ctx, broker, self.topic, 2, CONFIGS)
             send(ctx, broker, self.topic, range(500), "--compression-codec", "zstd")
-            ctx.consume(self.topic, 500, "--group", self.group, broker=broker)
+            for group, protocol in self.groups.items():
+                ctx.consume(self.topic, 500, *member(group, protocol), broker=broker)
         self.mirror_maker = MirrorMaker(ctx, self.clusters, {("apache", "tested"), ("tested", "apache")}, topics="both-.*", groups="both-.*")
 
     def flows(self):
@@ -33,6 +35,10 @@ class Pair:
 def create(ctx, broker, topic, partitions, configs):
     args = [arg for key, value in configs.items() for arg in ("--config", f"{key}={value}")]
     ctx.tool("kafka-topics", "--create", "--topic", topic, "--partitions", partitions, *args, broker=broker)
+
+
+def member(group, protocol):
+    return "--group", group, "--command-property", f"group.protocol={protocol}"
 
 
 @check("mirror: records and topic configs, from Apache Kafka and to it", own_broker=True)
@@ -64,22 +70,33 @@ def changes(ctx):
         eventually(lambda: "retention.ms=7200000" in topic_configs(ctx, target, f"{alias}.{old}"), f"{old}'s new config reaches the target")
 
 
-@check("mirror: groups go on with the mirrored topic where they stood", own_broker=True)
+@check("mirror: groups of both protocols go on with the mirrored topic where they stood", own_broker=True)
 def groups(ctx):
     pair = ctx.fixture("mirror", Pair)
     for alias, source, target in pair.flows():
         mirrored = f"{alias}.{pair.topic}"
-        translated = {(mirrored, partition): offset for partition, offset in end_offsets(ctx, source, pair.topic).items()}
-        eventually(lambda: expect_eq({key: value for key, value in group_offsets(ctx, target, pair.group).items() if key[0] == mirrored}, translated, "translated offsets") or True,
-                   f"{pair.group} of {alias} is at the end of {mirrored}", timeout_s=40)
-        checkpoints = ctx.tool("kafka-console-consumer", "--topic", f"{alias}.checkpoints.internal", "--from-beginning", "--timeout-ms", 2000,
-                               "--formatter", "org.apache.kafka.connect.mirror.formatters.CheckpointFormatter", broker=target, rc=None).out
-        for (_, partition), offset in translated.items():
-            expect_match(rf"^Checkpoint\{{consumerGroupId={pair.group}, topicPartition={re.escape(mirrored)}-{partition}, upstreamOffset={offset}, downstreamOffset={offset}, ", checkpoints)
+        ends = end_offsets(ctx, source, pair.topic)
+        for group in pair.groups:
+            expect_translated(ctx, target, alias, group, mirrored, ends)
         send(ctx, source, pair.topic, range(500, 600))
         eventually(lambda: sum(end_offsets(ctx, target, mirrored).values()) == 600, f"the new records are in {mirrored}")
-        numbers = ctx.consume(mirrored, 100, "--group", pair.group, "--formatter-property", "print.headers=true", "--formatter-property", "print.value=false", broker=target, from_beginning=False)
-        expect_eq(sorted(int(re.match(r"n:(\d+),", line)[1]) for line in numbers), list(range(500, 600)), "what the group had not read yet")
+        for group, protocol in pair.groups.items():
+            numbers = ctx.consume(mirrored, 100, *member(group, protocol), "--formatter-property", "print.headers=true", "--formatter-property", "print.value=false", broker=target, from_beginning=False)
+            expect_eq(sorted(int(re.match(r"n:(\d+),", line)[1]) for line in numbers), list(range(500, 600)), f"what {group}, {protocol}, had not read yet")
+
+
+def expect_translated(ctx, target, alias, group, mirrored, ends):
+    """The group stands on the target at these ends of the mirrored topic, and the checkpoints say why."""
+    translated = {(mirrored, partition): end for partition, end in ends.items()}
+
+    def there():
+        expect_eq({key: offset for key, offset in group_offsets(ctx, target, group).items() if key[0] == mirrored}, translated, "translated offsets")
+        return True
+    eventually(there, f"{group} of {alias} is at the end of {mirrored}", timeout_s=40)
+    checkpoints = ctx.tool("kafka-console-consumer", "--topic", f"{alias}.checkpoints.internal", "--from-beginning", "--timeout-ms", 2000,
+                           "--formatter", "org.apache.kafka.connect.mirror.formatters.CheckpointFormatter", broker=target, rc=None).out
+    for partition, end in ends.items():
+        expect_match(rf"^Checkpoint\{{consumerGroupId={group}, topicPartition={re.escape(mirrored)}-{partition}, upstreamOffset={end}, downstreamOffset={end}, ", checkpoints)
 
 
 @check("mirror: heartbeats go both ways, and nothing is complained of", own_broker=True)
