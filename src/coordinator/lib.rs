@@ -36,3 +36,5 @@ pub use transaction::{TransactionConfig, TransactionShard};
 
 #[cfg(test)]
 mod script_tests;
+#[cfg(test)]
+mod sim_tests;

@@ -343,7 +343,9 @@ impl Machine for GroupShard {
             let outcome = self.with_group(&id, now, |turn| {
                 let members: Vec<Arc<str>> = turn.group.members().map(|member| member.id.clone()).collect();
                 members.iter().for_each(|member| turn.reset_session(member));
-                if members.len() > max_size && turn.group.is_in(State::Stable) {
+                if std::mem::take(&mut turn.group.is_unassigned) {
+                    turn.prepare_rebalance("the group has just become a classic one");
+                } else if members.len() > max_size && turn.group.is_in(State::Stable) {
                     turn.prepare_rebalance("the group is larger than it may be");
                 }
             });

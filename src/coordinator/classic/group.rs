@@ -41,6 +41,8 @@ pub(crate) struct ClassicGroup {
     pub leader: Option<Arc<str>>,
     /// Whether somebody joined while the first members of an empty group are being waited for.
     pub new_member_added: bool,
+    /// Whether the log has members of the group, and no assignment that they could go on with.
+    pub is_unassigned: bool,
     /// Members whose SyncGroup has not come yet in this generation.
     pub pending_sync: BTreeSet<Arc<str>>,
     /// What the members read, as far as their metadata can be understood.
@@ -67,6 +69,7 @@ impl ClassicGroup {
             protocol: None,
             leader: None,
             new_member_added: false,
+            is_unassigned: false,
             pending_sync: BTreeSet::new(),
             subscribed_topics: None,
             state: State::Empty,

@@ -71,7 +71,11 @@ impl ClassicGroup {
         group.generation = value.generation;
         group.protocol_type = Some(value.protocol_type).filter(|name| !name.is_empty());
         group.protocol = value.protocol;
-        group.leader = value.leader.map(Arc::from);
+        match value.leader {
+            Some(leader) => group.leader = Some(leader.into()),
+            // Members without a leader were a consumer group, and have not had an assignment as a classic one.
+            None => group.is_unassigned = group.is_in(State::Stable),
+        }
         group.state_since_ms = Some(value.current_state_timestamp).filter(|timestamp| *timestamp != -1);
         group.subscribed_topics = group.parse_subscribed_topics();
         group

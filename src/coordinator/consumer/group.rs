@@ -142,6 +142,10 @@ impl ConsumerGroup {
         self.members().flat_map(|member| self.subscribed_names(member))
     }
 
+    pub fn owned_count(&self) -> usize {
+        self.partition_epochs.len()
+    }
+
     /// By name, and by regular expression as far as that is resolved.
     pub fn subscribed_names<'a>(&'a self, member: &'a Member) -> impl Iterator<Item = &'a str> {
         let resolved = member.regex().and_then(|regex| self.regexes.get(regex));

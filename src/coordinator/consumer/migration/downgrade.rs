@@ -7,6 +7,7 @@ use ottla_base::schema::SchemaError;
 
 use crate::classic::{ClassicGroup, ClassicMember};
 use crate::command::Protocol;
+use crate::consumer::assignment;
 use crate::consumer::group::ConsumerGroup;
 use crate::consumer::leave;
 use crate::consumer::member::Member;
@@ -45,8 +46,7 @@ pub(in crate::consumer) fn downgrade(
     now: Now,
 ) -> Option<Step> {
     let is_leaving = |member: &&Member| leaving.iter().any(|leaving| leaving.id == member.id);
-    let staying = group.members().filter(|member| !is_leaving(member));
-    let staying: Vec<(&Member, &str)> = staying.map(|member| (member, &*member.id)).collect();
+    let staying: Vec<&Member> = group.members().filter(|member| !is_leaving(member)).collect();
     let rebalance = Some("the last member of the consumer protocol has left");
     step(group, &staying, None, rebalance, topics, now).ok()
 }
@@ -62,36 +62,38 @@ pub(super) fn downgrade_with(
     now: Now,
 ) -> Result<Step, SchemaError> {
     let others = group.members().filter(|member| member.id != old.id);
-    let mut members: Vec<(&Member, &str)> = others.map(|member| (member, &*member.id)).collect();
-    // Somebody may still have what the target gives to another: that is only safe once all have joined again.
-    let is_unfinished = |(other, _): &(&Member, &str)| !other.is_reconciled_to(group.assignment_epoch);
+    let members: Vec<&Member> = others.chain([new]).collect();
+    let is_unfinished = |member: &&Member| !member.is_reconciled_to(group.assignment_epoch);
     let must_rebalance = has_stale_target || members.iter().any(is_unfinished);
-    members.push((new, &old.id));
     let rebalance = must_rebalance.then_some("the assignment of the consumer group was not complete");
     step(group, &members, Some((&old.id, &new.id)), rebalance, topics, now)
 }
 
-/// `members` come with the id of the member whose target assignment is theirs.
+/// What the members have becomes their assignment, and not what they were to have: somebody else may still have that. So the
+/// group is only complete if all have come to their target; else they have to join again. A coordinator that takes over in
+/// between sees by the missing leader that they have to.
 fn step(
     group: &ConsumerGroup,
-    members: &[(&Member, &str)],
+    members: &[&Member],
     replaced: Option<(&str, &str)>,
     rebalance: Option<&'static str>,
     topics: &Topics,
     now: Now,
 ) -> Result<Step, SchemaError> {
-    let converted = members.iter().map(|(member, _)| converted(member)).collect();
+    let converted = members.iter().copied().map(converted).collect();
     let mut classic = ClassicGroup::of_consumers(group.id.clone(), group.epoch, converted, now.wall_ms);
     let protocol = classic.protocol.clone().unwrap_or_default();
-    for (member, target_of) in members {
+    for member in members {
         if let Some(classic) = classic.member_mut(&member.id) {
             let version = consumer_protocol::version(&classic.metadata(&protocol))?;
-            let target = group.target(target_of);
-            classic.assignment = Assignment::of(&target, topics).to_bytes(version)?;
+            let has = assignment::partitions(&[&member.assigned, &member.pending_revocation]);
+            classic.assignment = Assignment::of(&has, topics).to_bytes(version)?;
         }
     }
     let mut records = leave::group_tombstones(group, replaced);
+    let leader = classic.leader.take_if(|_| rebalance.is_some());
     records.push(classic.metadata_record(|member| member.assignment.clone()));
+    classic.leader = leader.or(classic.leader);
     Ok(Step {
         records,
         becomes: Some(Downgraded {

@@ -43,18 +43,31 @@ pub(in crate::consumer) fn upgrade(
     // A group that has not had a generation yet has not chosen one.
     let protocol = classic.protocol.clone().or_else(|| classic.select_protocol());
     let protocol = protocol.ok_or_else(|| refuse("its members have no protocol in common"))?;
+    let partitions = |topic| usize::try_from(topics.partition_count(topic)).unwrap_or_default();
     let mut group = ConsumerGroup::new(classic.id.clone());
     group.epoch = classic.generation;
     group.assignment_epoch = classic.generation;
-    for member in classic.members() {
-        let converted = converted(member, &protocol, classic.generation, topics)
-            .and_then(|(target, member)| owned_once(&group, target, member));
-        let (target, member) = converted.map_err(|error| refuse(&error.to_string()))?;
+    // What is assigned counts before what is only claimed.
+    let mut members: Vec<&ClassicMember> = classic.members().collect();
+    members.sort_by_key(|member| member.assignment.is_empty());
+    for member in members {
+        let member =
+            converted(member, &protocol, &group, topics).map_err(|error| refuse(&error.to_string()))?;
+        let target = assignment::partitions(&[&member.assigned]);
         group.targets.insert(member.id.clone(), target);
         group.insert(member);
     }
+    // Where something is not assigned, no hash holds, so that the group moves on and assigns it.
     let names: BTreeSet<&str> = group.subscribed().collect();
-    group.metadata_hash = metadata_hash::of_topics(names, topics);
+    if group.owned_count()
+        == topics
+            .ids(names.iter().copied())
+            .into_iter()
+            .map(partitions)
+            .sum()
+    {
+        group.metadata_hash = metadata_hash::of_topics(names, topics);
+    }
     Ok(group)
 }
 
@@ -68,41 +81,18 @@ enum NotConvertible {
     AssignedTwice,
 }
 
-/// A consumer group could never be loaded again if two members had the same partition.
-fn owned_once(
-    group: &ConsumerGroup,
-    target: Partitions,
-    member: Member,
-) -> Result<(Partitions, Member), NotConvertible> {
-    let is_free = |(topic, partition, _)| !group.is_owned(topic, partition);
-    let is_free = assignment::iter(&member.assigned).all(is_free);
-    match is_free {
-        true => Ok((target, member)),
-        false => Err(NotConvertible::AssignedTwice),
-    }
-}
-
 fn converted(
     classic: &ClassicMember,
     protocol: &str,
-    generation: i32,
+    group: &ConsumerGroup,
     topics: &Topics,
-) -> Result<(Partitions, Member), NotConvertible> {
+) -> Result<Member, NotConvertible> {
     let (_, subscription) = consumer_protocol::decode::<Subscription>(&classic.metadata(protocol))?;
-    // Nothing is assigned to a member that has joined and not synced yet.
     let assigned = match classic.assignment.is_empty() {
-        true => Assignment::default(),
-        false => consumer_protocol::decode::<Assignment>(&classic.assignment)?.1,
+        true => unassigned(&subscription, group, topics),
+        false => assigned(&classic.assignment, group, topics)?,
     };
-    if assigned.user_data.is_some_and(|data| !data.is_empty()) {
-        return Err(NotConvertible::CustomAssignor);
-    }
-    let target = Assignment {
-        user_data: None,
-        ..assigned
-    }
-    .partitions(topics);
-    let member = Member {
+    Ok(Member {
         instance_id: classic.instance_id.clone(),
         rack_id: subscription.rack_id(),
         client_id: classic.client_id.clone(),
@@ -113,12 +103,38 @@ fn converted(
             session_timeout_ms: classic.session_timeout_ms,
             supported_protocols: classic.protocols.iter().map(ClassicProtocol::from).collect(),
         }),
-        epoch: generation,
-        previous_epoch: generation,
-        assigned: assignment::in_epoch(&target, generation),
+        epoch: group.epoch,
+        previous_epoch: group.epoch,
+        assigned: assignment::in_epoch(&assigned, group.epoch),
         ..Member::new(classic.id.clone())
-    };
-    Ok((target, member))
+    })
+}
+
+/// A consumer group could never be loaded again if two members had the same partition.
+fn assigned(bytes: &[u8], group: &ConsumerGroup, topics: &Topics) -> Result<Partitions, NotConvertible> {
+    let (_, assignment) = consumer_protocol::decode::<Assignment>(bytes)?;
+    let partitions = assignment.partitions(topics);
+    if assignment.user_data.is_some_and(|data| !data.is_empty()) {
+        return Err(NotConvertible::CustomAssignor);
+    }
+    let mut all = partitions
+        .iter()
+        .flat_map(|(topic, numbers)| numbers.iter().map(|number| (*topic, *number)));
+    match all.any(|(topic, number)| group.is_owned(topic, number)) {
+        true => Err(NotConvertible::AssignedTwice),
+        false => Ok(partitions),
+    }
+}
+
+/// The group is between two assignments: a member that gives partitions up one by one may still have what it said that it
+/// has, unless somebody else was assigned that since.
+fn unassigned(subscription: &Subscription, group: &ConsumerGroup, topics: &Topics) -> Partitions {
+    let mut claimed = subscription.owned(topics);
+    for (topic, numbers) in &mut claimed {
+        numbers.retain(|number| !group.is_owned(*topic, *number));
+    }
+    claimed.retain(|_, numbers| !numbers.is_empty());
+    claimed
 }
 
 impl ConsumerGroup {
