@@ -18,8 +18,8 @@ TOPIC = "cleaned"
 REST_S = 3
 
 
-def run(figures, megabytes, rounds, run_dir, tools):
-    for codec in CODECS:
+def run(figures, megabytes, rounds, run_dir, tools, codecs=CODECS):
+    for codec in codecs:
         source = BenchBroker("kafka", run_dir / f"cleaner-{codec}", tools, SETTINGS)
         source.start()
         try:
