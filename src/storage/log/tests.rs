@@ -8,6 +8,7 @@ mod model;
 mod power;
 mod threads;
 mod transactions;
+mod txn_faults;
 mod verification;
 
 use std::path::Path;
