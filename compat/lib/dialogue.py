@@ -88,6 +88,8 @@ class Dialogue:
             *words, _, keep = words
         result = self.ctx.tool(*words, broker=self.broker, rc=None)
         out = self.plain(result.out)
+        if "--list" in words:  # in the order of somebody's hash table
+            out.sort(key=lambda line: (not line.startswith("GROUP "), line))
         if keep is not None:
             (self.ctx.work_dir / keep).write_text(result.out)
             out = []

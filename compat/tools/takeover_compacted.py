@@ -44,7 +44,7 @@ class Life:
     # ---- one turn
 
     def turn(self, number):
-        """New values and tombstones, commits, groups and offsets that go, a member that comes and leaves, an offset that expires."""
+        """New values and tombstones, commits, groups and offsets that go, members that come and leave, an offset that expires."""
         for step in range(STEPS):
             lines = []
             for key in self.random.sample(range(KEYS), 60):
@@ -54,9 +54,10 @@ class Life:
             self.ctx.produce("keyed", lines, *self.keyed(), "--compression-codec", CODECS[(number + step) % len(CODECS)], broker=self.broker)
             self.commit({(f"group-{n}", p): self.random.randrange(10) for n in range(GROUPS) for p in range(PARTITIONS)})
         self.forget(number)
-        self.tool("kafka-console-consumer", "--topic", "read", "--group", "member", "--from-beginning", "--max-messages", 2 + number, "--timeout-ms", 15000,
-                  "--command-property", "max.poll.records=1")
-        self.offsets.update({key: offset for key, offset in self.committed().items() if key[0] == "member"})
+        for protocol in ("classic", "consumer"):
+            self.tool("kafka-console-consumer", "--topic", "read", "--group", f"member-{protocol}", "--from-beginning", "--max-messages", 2 + number,
+                      "--timeout-ms", 15000, "--command-property", "max.poll.records=1", "--command-property", f"group.protocol={protocol}")
+        self.offsets.update({key: offset for key, offset in self.committed().items() if key[0].startswith("member-")})
         self.expire(f"brief-{number}")
 
     def commit(self, offsets):
@@ -100,8 +101,9 @@ class Life:
 
     def holds(self, when):
         expect_eq(sorted(self.committed().items()), sorted(self.offsets.items()), f"groups and offsets {when}")
-        listed = {line for line in self.tool("kafka-consumer-groups", "--list").lines}
-        expect_eq(sorted(listed), sorted({group for group, _ in self.offsets}), f"groups listed {when}")
+        types = {group: "Consumer" if group == "member-consumer" else "Classic" for group, _ in self.offsets}
+        listed = self.tool("kafka-consumer-groups", "--list", "--type").lines[1:]
+        expect_eq(sorted(map(str.split, listed)), sorted(map(list, types.items())), f"groups listed {when}")
         seen, _ = self.read()
         live = {key: value for key, value in seen.items() if value != "NULL"}
         expect_eq(sorted(live.items()), sorted((key, value) for key, value in self.table.items() if value != "NULL"), f"last values {when}")
