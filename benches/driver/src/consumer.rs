@@ -108,10 +108,10 @@ impl ConsumerMember {
                         .with_partitions(topic.partitions)
                 })
                 .collect();
+            // Only what has changed: to a request that says everything the answer says everything again.
             let request = self
                 .request(place)
-                .with_rebalance_timeout_ms(REBALANCE_TIMEOUT_MS)
-                .with_subscribed_topic_names(Some(vec![TopicName(place.topic.clone())]))
+                .with_rebalance_timeout_ms(-1)
                 .with_topic_partitions(Some(self.owned.clone()));
             told = connection.call(CONSUMER_GROUP_HEARTBEAT, &request).await?;
         }
