@@ -17,7 +17,6 @@ WORKER = {
     "offset.storage.partitions": 5,
     "status.storage.replication.factor": 1,
     "status.storage.partitions": 3,
-    "exactly.once.source.support": "disabled",
     "offset.flush.interval.ms": 300,
     "session.timeout.ms": 6000,
     "heartbeat.interval.ms": 500,
@@ -29,7 +28,8 @@ WORKER = {
     "consumer.reconnect.backoff.max.ms": 200,
 }
 # Of a sink's consumers: in the consumer protocol the broker has the say, in a classic group each of them has.
-BROKER = {"group.consumer.heartbeat.interval.ms": 500, "group.consumer.min.heartbeat.interval.ms": 500}
+BROKER = {"group.consumer.heartbeat.interval.ms": 500, "group.consumer.min.heartbeat.interval.ms": 500,
+          "transaction.abort.timed.out.transaction.cleanup.interval.ms": 500}
 CLASSIC = {"consumer.override.session.timeout.ms": "6000", "consumer.override.heartbeat.interval.ms": "500"}
 
 
@@ -64,7 +64,8 @@ class Worker:
 class Connect:
     """A broker and workers of one group; what it runs ends with `ctx`."""
 
-    def __init__(self, ctx, workers):
+    def __init__(self, ctx, workers, **settings):
+        self.settings = settings
         self.ctx, self.broker = ctx, ctx.new_broker(BROKER)
         self.group = ctx.unique("connect")
         self.workers = []
@@ -74,7 +75,7 @@ class Connect:
 
     def add_worker(self):
         topics = {f"{kind}.storage.topic": f"{self.group}-{kind}" for kind in ("config", "offset", "status")}
-        settings = {"bootstrap.servers": self.broker.bootstrap, "group.id": self.group, **topics, **WORKER}
+        settings = {"bootstrap.servers": self.broker.bootstrap, "group.id": self.group, **topics, **WORKER, **self.settings}
         worker = Worker(self.ctx, f"worker-{len(self.ctx.processes)}", "connect-distributed", (), settings)
         self.workers.append(worker)
         return worker
