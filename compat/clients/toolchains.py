@@ -42,7 +42,7 @@ def java():
 @cache
 def java_consumer():
     shared = [CLIENTS / "java" / f"{name}.java" for name in ("Check", "Kafka")]
-    class_path = java_classes("java-consumer-client", CLIENTS / "java-consumer", *shared)
+    class_path = java_classes("java-consumer-client", CLIENTS / "java-consumer", shared=shared)
     return java_command("-Xmx256m", "-cp", class_path, "ConsumerProtocol")
 
 

@@ -25,11 +25,12 @@ def once(name, inputs, build):
     stamp.write_text(digest)
 
 
-def java_classes(name, source_dir, jars=KAFKA_HOME / "libs"):
-    """The class path of the Java program in `source_dir`: its classes and the jars it is compiled with, Apache Kafka's if no others."""
+def java_classes(name, source_dir, jars=KAFKA_HOME / "libs", shared=()):
+    """The class path of the Java program in `source_dir`: its classes and the jars it is compiled with, Apache Kafka's if no others.
+    `shared` are sources of other programs that it needs too."""
     need("javac", "java")
     classes = TARGET / name
-    sources = sorted(source_dir.glob("*.java"))
+    sources = sorted([*source_dir.glob("*.java"), *shared])
 
     def build():
         shutil.rmtree(classes, ignore_errors=True)

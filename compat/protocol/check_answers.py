@@ -244,7 +244,8 @@ def _consumer_groups(pair):
         versions = [1] if wrong == {"MemberId": ""} else None
         pair.ask("ConsumerGroupHeartbeat", {**first, "GroupId": "wrong", **wrong}, versions, str(wrong))
     pair.ask("ConsumerGroupHeartbeat", lambda ids: {**first, "TopicPartitions": [{"TopicId": ids["c"], "Partitions": [0]}]}, note="owns when it joins")
-    pair.ask("ConsumerGroupHeartbeat", {**first, "SubscribedTopicNames": None, "SubscribedTopicRegex": "(", "GroupId": "wrong"}, [1], "regex")
+    for regex in ("(", "a)|(b", "[", "*", "(a)\\1", "a\\"):
+        pair.ask("ConsumerGroupHeartbeat", {**first, "SubscribedTopicNames": None, "SubscribedTopicRegex": regex, "GroupId": "wrong"}, [1], regex)
     for epoch in (1, -1, -2):
         beat(f"no such group, epoch {epoch}", MemberId="a", MemberEpoch=epoch, InstanceId="i" if epoch == -2 else None)
     pair.ask("ConsumerGroupHeartbeat", {**first, "MemberId": "", "GroupId": "given-ids"}, [0], "is given an id")

@@ -7,6 +7,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
 import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.DescribeConsumerGroupsOptions;
 import org.apache.kafka.clients.admin.MemberDescription;
@@ -156,7 +157,7 @@ public final class ConsumerProtocol {
         kafka.create("other-pattern-1", 2, Map.of());
         try (Member a = new Member("pattern-g", Map.of()); Member b = new Member("pattern-g", Map.of())) {
             for (Member each : List.of(a, b)) {
-                each.consumer.subscribe(new SubscriptionPattern(kafka.name("pattern-[0-9]+")), each.revocations);
+                each.consumer.subscribe(new SubscriptionPattern(Pattern.quote(kafka.name("pattern-")) + "[0-9]+"), each.revocations);
             }
             pumpUntil("both have one of the topic's partitions", () -> isShared(2, a, b), a, b);
             Check.equal(Set.of(first + "-0", first + "-1"), union(a, b), "what the expression stands for");

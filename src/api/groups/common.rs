@@ -7,7 +7,6 @@ use bytes::Bytes;
 use futures::future::join_all;
 use kafka_protocol::protocol::StrBytes;
 use ottla_base::ErrorCode;
-use ottla_base::config::Settings;
 use ottla_coordinator::{Command, Reply};
 use ottla_metadata::features::GROUP_VERSION;
 
@@ -55,8 +54,7 @@ pub fn error_of(reply: &Reply) -> ErrorCode {
 
 /// Whether members may speak the consumer protocol at all: the cluster has the feature, and this broker's file allows it.
 pub fn is_consumer_protocol_enabled(ctx: &Ctx) -> bool {
-    let protocols = ctx.node.config.list("group.coordinator.rebalance.protocols");
-    protocols.iter().any(|protocol| protocol == "consumer") && ctx.image().features.level(GROUP_VERSION) >= 1
+    ctx.node.groups.options().allows_consumer_protocol && ctx.image().features.level(GROUP_VERSION) >= 1
 }
 
 /// Asks each partition once for all of its groups; gives back the groups of each, and what the partition answered.

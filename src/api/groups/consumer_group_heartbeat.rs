@@ -18,16 +18,15 @@ use ottla_coordinator::{Command, Reply as Answer};
 use super::common::{client_host, error_of, is_consumer_protocol_enabled, owned, owned_option};
 use crate::api::text::text;
 use crate::api::{Ctx, Reply};
-use crate::runtime::group_coordinator::options::assignors;
 
 pub fn handle(ctx: &Ctx, request: ConsumerGroupHeartbeatRequest) -> Reply<ConsumerGroupHeartbeatResponse> {
     if !is_consumer_protocol_enabled(ctx) {
         return Reply::Now(failed(ErrorCode::UnsupportedVersion, None));
     }
     let heartbeat = command(ctx, &request);
-    let assignors = assignors(&*ctx.node.config);
-    if let Err(error) = heartbeat.validate(&assignors) {
-        let message = refusal(error, &heartbeat, &assignors);
+    let assignors = &ctx.node.groups.options().assignors;
+    if let Err(error) = heartbeat.validate(assignors) {
+        let message = refusal(error, &heartbeat, assignors);
         return Reply::Now(failed(error, message));
     }
     let (group_id, member_id) = (heartbeat.group_id.clone(), heartbeat.member_id.clone());

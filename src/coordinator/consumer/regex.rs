@@ -45,9 +45,8 @@ pub fn regex_key(group: &str, regex: &str) -> RegularExpressionKey {
     }
 }
 
-/// The whole name must match.
 pub fn resolve(regex: &str, topics: &Topics, now_ms: i64) -> Result<ResolvedRegex, ErrorCode> {
-    let anchored = Regex::new(&format!("^(?:{regex})$")).map_err(|_| ErrorCode::InvalidRegularExpression)?;
+    let anchored = compile(regex).map_err(|_| ErrorCode::InvalidRegularExpression)?;
     Ok(ResolvedRegex {
         topics: topics
             .names()
@@ -57,6 +56,37 @@ pub fn resolve(regex: &str, topics: &Topics, now_ms: i64) -> Result<ResolvedRege
         version: topics.version(),
         timestamp_ms: now_ms,
     })
+}
+
+/// The whole name must match. The expression must be one by itself, too: `a)|(b` is none, but would be between brackets.
+fn compile(regex: &str) -> Result<Regex, ::regex::Error> {
+    let unquoted = unquoted(regex);
+    Regex::new(&unquoted)?;
+    Regex::new(&format!(r"\A(?:{unquoted})\z"))
+}
+
+/// Java's way to write text without a meaning, `\Q...\E`, which this library does not know.
+fn unquoted(regex: &str) -> String {
+    let mut unquoted = String::with_capacity(regex.len());
+    let mut rest = regex;
+    while let Some((before, after)) = rest.split_once('\\') {
+        unquoted.push_str(before);
+        rest = match after.strip_prefix('Q') {
+            Some(quoted) => {
+                let (quoted, rest) = quoted.split_once(r"\E").unwrap_or((quoted, ""));
+                unquoted.push_str(&::regex::escape(quoted));
+                rest
+            }
+            None => {
+                let mut after = after.chars();
+                unquoted.push('\\');
+                unquoted.extend(after.next());
+                after.as_str()
+            }
+        };
+    }
+    unquoted.push_str(rest);
+    unquoted
 }
 
 /// The expressions of a group, with what one step changes in them.
@@ -107,5 +137,33 @@ impl<'a> RegexView<'a> {
         let resolved = member.regex().and_then(|regex| self.get(regex));
         let by_regex = resolved.into_iter().flat_map(|resolved| &resolved.topics);
         member.topics.iter().chain(by_regex).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions_are_read_as_kafka_reads_them() {
+        let matches = |regex: &str, name: &str| compile(regex).is_ok_and(|regex| regex.is_match(name));
+        for (regex, name, is_match) in [
+            ("a.c", "abc", true),
+            ("a.c", "abcd", false),
+            ("a|bc", "bc", true),
+            ("a|bc", "abc", false),
+            (r"\Qa.c\E", "a.c", true),
+            (r"\Qa.c\E", "abc", false),
+            (r"\Qa.\E[0-9]+", "a.17", true),
+            (r"\Qa.", "a.", true),
+            (r"a\.\Q-\E", "a.-", true),
+            ("(?i)TOPIC", "topic", true),
+            ("", "", true),
+        ] {
+            assert_eq!(matches(regex, name), is_match, "{regex} {name}");
+        }
+        for invalid in ["a)|(b", "(", "[", r"a\", r"(a)\1", "*"] {
+            assert!(compile(invalid).is_err(), "{invalid}");
+        }
     }
 }

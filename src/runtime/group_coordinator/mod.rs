@@ -2,12 +2,12 @@
 //! a group's name to its shard.
 //!
 //! It hears of the cluster as every room does (leaderships come and go, topics change) and never asks. Between a request and
-//! its shard there is a map and a queue, nothing else. [`options`]: what is set for groups; `known`: what shards of consumer
+//! its shard there is a map and a queue, nothing else. `options`: what is set for groups; `known`: what shards of consumer
 //! groups are told of the cluster.
 
 pub mod internal_topics;
 mod known;
-pub mod options;
+mod options;
 #[cfg(test)]
 mod tests;
 
@@ -67,6 +67,10 @@ impl GroupCoordinator {
             .runtime
             .spawn(expire_regularly(Arc::downgrade(&coordinator), interval));
         coordinator
+    }
+
+    pub fn options(&self) -> &GroupOptions {
+        &self.options
     }
 
     /// The partition of `__consumer_offsets` that a group belongs to.

@@ -16,6 +16,10 @@ use ottla_storage::batch::Codec;
 pub struct GroupOptions {
     pub node_id: i32,
     pub groups: Arc<GroupConfig>,
+    /// Whether `group.coordinator.rebalance.protocols` allows groups of the consumer protocol.
+    pub allows_consumer_protocol: bool,
+    /// What members of such groups may ask for; the first one serves those who do not ask.
+    pub assignors: Vec<Assignor>,
     /// Partitions of `__consumer_offsets` as long as it is not there.
     pub partitions: i32,
     pub codec: Codec,
@@ -44,6 +48,11 @@ impl GroupOptions {
                 consumer: Arc::new(consumer_config(config)),
                 ..GroupConfig::default()
             }),
+            allows_consumer_protocol: config
+                .list("group.coordinator.rebalance.protocols")
+                .iter()
+                .any(|protocol| protocol == "consumer"),
+            assignors: assignors(config),
             partitions: config.i32("offsets.topic.num.partitions"),
             codec: codec(config.i32("offsets.topic.compression.codec")),
             commit_timeout: millis(config.i32("offsets.commit.timeout.ms").into()),
@@ -53,8 +62,7 @@ impl GroupOptions {
     }
 }
 
-/// The assignors that members of consumer groups may ask for; the first one serves those who do not ask.
-pub fn assignors(config: &impl Settings) -> Vec<Assignor> {
+fn assignors(config: &impl Settings) -> Vec<Assignor> {
     let names = config.list("group.consumer.assignors");
     names
         .iter()

@@ -28,6 +28,8 @@ impl Fixture {
         let options = GroupOptions {
             node_id: NODE_ID,
             groups: Arc::new(GroupConfig::default()),
+            allows_consumer_protocol: true,
+            assignors: Vec::new(),
             partitions: 50,
             codec: Codec::None,
             commit_timeout: Duration::from_secs(5),
