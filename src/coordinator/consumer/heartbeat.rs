@@ -35,19 +35,39 @@ impl Turn<'_> {
         self.assign(&mut subscribed, request.owned.as_ref())?;
         let updated = subscribed.member;
         let tells = request.member_epoch == 0 || request.is_full() || updated.assigned != member.assigned;
-        let answer = ConsumerHeartbeatAnswer {
-            error: ErrorCode::None,
-            member_id: request.member_id.clone(),
-            member_epoch: updated.epoch,
-            heartbeat_interval_ms: self.config.heartbeat_interval_ms,
-            assignment: tells.then(|| assignment::partitions(&[&updated.assigned])),
-        };
+        let assignment = tells.then(|| assignment::partitions(&[&updated.assigned]));
+        let answer = self.answer(&updated, assignment);
         Ok(Beat {
             records: self.records,
             answer,
             reconciled: updated != before,
             member: updated,
         })
+    }
+
+    /// The answer to a heartbeat by which nothing changes, as most are: it costs the same whatever the size of the group.
+    pub fn quiet(&self, request: &ConsumerHeartbeat) -> Option<(&Member, ConsumerHeartbeatAnswer)> {
+        let group = self.group;
+        let member = group.member(&request.member_id)?;
+        let group_is_quiet = group.assignment_epoch >= group.epoch
+            && group.hash_checked_at == Some(self.topics.version())
+            && !group.regexes.values().any(|resolved| self.is_due(resolved));
+        let member_is_quiet = member.classic.is_none()
+            && member.epoch > 0
+            && member.epoch == request.member_epoch
+            && member.is_reconciled_to(group.assignment_epoch);
+        let is_quiet = group_is_quiet && member_is_quiet && says_nothing_new(member, request);
+        is_quiet.then(|| (member, self.answer(member, None)))
+    }
+
+    fn answer(&self, member: &Member, assignment: Option<Partitions>) -> ConsumerHeartbeatAnswer {
+        ConsumerHeartbeatAnswer {
+            error: ErrorCode::None,
+            member_id: member.id.to_string(),
+            member_epoch: member.epoch,
+            heartbeat_interval_ms: self.config.heartbeat_interval_ms,
+            assignment,
+        }
     }
 
     fn dynamic_member(&self, request: &ConsumerHeartbeat) -> Result<Member, ErrorCode> {
@@ -82,6 +102,18 @@ impl Turn<'_> {
         }
         Ok(self.replace(existing, request.member_id.as_str().into()))
     }
+}
+
+fn says_nothing_new(member: &Member, request: &ConsumerHeartbeat) -> bool {
+    let is_known = |said: &Option<String>, known: &Option<String>| said.is_none() || said == known;
+    request.rebalance_timeout_ms == -1
+        && request.topic_names.is_none()
+        && request.topic_regex.is_none()
+        && request.server_assignor.is_none()
+        && request.instance_id == member.instance_id
+        && is_known(&request.rack_id, &member.rack_id)
+        && request.client_id == member.client_id
+        && request.client_host == member.client_host
 }
 
 /// What the request leaves out stays as it is.

@@ -146,6 +146,11 @@ impl GroupShard {
             now_ms: now.wall_ms,
             records,
         };
+        let session_ms = config.session_timeout_ms;
+        if let Some((member, answer)) = turn.quiet(request) {
+            self.consumer.timers.session(id, &member.id, session_ms, now);
+            return Ok((Step::default(), answer));
+        }
         let Beat {
             records,
             answer,
@@ -153,9 +158,7 @@ impl GroupShard {
             reconciled,
         } = turn.heartbeat(request)?;
         self.hash_checked(id, &records);
-        self.consumer
-            .timers
-            .session(id, &member.id, config.session_timeout_ms, now);
+        self.consumer.timers.session(id, &member.id, session_ms, now);
         if reconciled {
             self.consumer.timers.revocation(id, &member, now);
         }

@@ -147,14 +147,9 @@ impl<'a> Turn<'a> {
 
     /// Returns whether any expression stands for other topics now.
     fn refresh_regexes(&mut self, regexes: &mut RegexView<'_>) -> Result<bool, ErrorCode> {
-        let is_due = |resolved: &ResolvedRegex| {
-            let age_ms = self.now_ms.saturating_sub(resolved.timestamp_ms);
-            (resolved.version < self.topics.version() && age_ms >= REGEX_REFRESH_MIN_INTERVAL_MS)
-                || age_ms > i64::from(self.config.regex_refresh_interval_ms)
-        };
         let due: Vec<String> = regexes
             .iter()
-            .filter(|(_, resolved)| is_due(resolved))
+            .filter(|(_, resolved)| self.is_due(resolved))
             .map(|(regex, _)| regex.to_owned())
             .collect();
         let mut has_changed = false;
@@ -167,6 +162,13 @@ impl<'a> Turn<'a> {
             regexes.set(regex, resolved);
         }
         Ok(has_changed)
+    }
+
+    /// Whether the expression may stand for other topics by now, and was not looked at just before.
+    pub fn is_due(&self, resolved: &ResolvedRegex) -> bool {
+        let age_ms = self.now_ms.saturating_sub(resolved.timestamp_ms);
+        (resolved.version < self.topics.version() && age_ms >= REGEX_REFRESH_MIN_INTERVAL_MS)
+            || age_ms > i64::from(self.config.regex_refresh_interval_ms)
     }
 
     /// The group's epoch after this heartbeat.

@@ -4,6 +4,7 @@
 
 mod client;
 mod coordinator;
+mod cost;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -85,9 +85,19 @@ fn pairs(partitions: &Partitions) -> impl Iterator<Item = (Uuid, i32)> + '_ {
 struct Mixed<'a> {
     topics: &'a Topics,
     members: &'a Members,
-    subscribers: BTreeMap<Uuid, Vec<&'a Arc<str>>>,
+    /// By topic; topics that the same members subscribe to share an audience.
+    audiences: BTreeMap<Uuid, usize>,
+    /// The members of each audience, those with the least first.
+    by_load: Vec<BTreeSet<(usize, &'a Arc<str>)>>,
     owners: BTreeMap<(Uuid, i32), &'a Arc<str>>,
-    loads: BTreeMap<&'a Arc<str>, usize>,
+    loads: BTreeMap<&'a Arc<str>, Load>,
+}
+
+/// How many partitions a member has, and the audiences that it is in.
+#[derive(Default)]
+struct Load {
+    partitions: usize,
+    audiences: Vec<usize>,
 }
 
 impl<'a> Mixed<'a> {
@@ -98,13 +108,33 @@ impl<'a> Mixed<'a> {
                 subscribers.entry(*topic).or_default().push(id);
             }
         }
-        Self {
+        let mut new = Self {
             topics,
             members,
-            subscribers,
+            audiences: BTreeMap::new(),
+            by_load: Vec::new(),
             owners: BTreeMap::new(),
-            loads: members.keys().map(|id| (id, 0)).collect(),
+            loads: members.keys().map(|id| (id, Load::default())).collect(),
+        };
+        let mut known: BTreeMap<Vec<&Arc<str>>, usize> = BTreeMap::new();
+        for (topic, subscribers) in subscribers {
+            let audience = known.get(&subscribers).copied();
+            let audience = audience.unwrap_or_else(|| new.add_audience(&subscribers));
+            known.insert(subscribers, audience);
+            new.audiences.insert(topic, audience);
         }
+        new
+    }
+
+    fn add_audience(&mut self, subscribers: &[&'a Arc<str>]) -> usize {
+        let audience = self.by_load.len();
+        self.by_load.push(subscribers.iter().map(|id| (0, *id)).collect());
+        for id in subscribers {
+            if let Some(load) = self.loads.get_mut(id) {
+                load.audiences.push(audience);
+            }
+        }
+        audience
     }
 
     fn assign(mut self) -> Assignment {
@@ -144,10 +174,11 @@ impl<'a> Mixed<'a> {
 
     /// Topics with the fewest subscribers first: for theirs there is the least choice.
     fn assign_rest(&mut self) {
+        let size = |audience: &usize| self.by_load.get(*audience).map_or(0, BTreeSet::len);
         let mut by_choice: Vec<(usize, Uuid)> = self
-            .subscribers
+            .audiences
             .iter()
-            .map(|(topic, subscribers)| (subscribers.len(), *topic))
+            .map(|(topic, audience)| (size(audience), *topic))
             .collect();
         by_choice.sort();
         for (_, topic) in by_choice {
@@ -172,9 +203,7 @@ impl<'a> Mixed<'a> {
                 continue;
             };
             if self.load(owner) >= self.load(least) + 2 {
-                if let Some(load) = self.loads.get_mut(owner) {
-                    *load -= 1;
-                }
+                self.change_load(owner, |load| load.saturating_sub(1));
                 self.give(partition, least);
                 has_moved = true;
             }
@@ -183,19 +212,30 @@ impl<'a> Mixed<'a> {
     }
 
     fn give(&mut self, partition: (Uuid, i32), to: &'a Arc<str>) {
-        *self.loads.entry(to).or_default() += 1;
+        self.change_load(to, |load| load + 1);
         self.owners.insert(partition, to);
     }
 
+    fn change_load(&mut self, id: &'a Arc<str>, change: impl Fn(usize) -> usize) {
+        let Some(load) = self.loads.get_mut(id) else {
+            return;
+        };
+        let before = load.partitions;
+        load.partitions = change(before);
+        for audience in &load.audiences {
+            if let Some(members) = self.by_load.get_mut(*audience) {
+                members.remove(&(before, id));
+                members.insert((load.partitions, id));
+            }
+        }
+    }
+
     fn load(&self, id: &Arc<str>) -> usize {
-        self.loads.get(id).copied().unwrap_or_default()
+        self.loads.get(id).map_or(0, |load| load.partitions)
     }
 
     fn least_loaded(&self, topic: Uuid) -> Option<&'a Arc<str>> {
-        self.subscribers
-            .get(&topic)?
-            .iter()
-            .copied()
-            .min_by_key(|id| self.load(id))
+        let members = self.by_load.get(*self.audiences.get(&topic)?)?;
+        members.first().map(|(_, id)| *id)
     }
 }
