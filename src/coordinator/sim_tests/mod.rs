@@ -4,7 +4,7 @@
 
 mod client;
 mod coordinator;
-mod cost;
+mod cost_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
