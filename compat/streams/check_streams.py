@@ -195,11 +195,13 @@ def upgraded(ctx):
     data.exact()
 
 
-@check("streams: the application goes on while Apache Kafka's node is taken over and given back", own_broker=True, timeout_s=300)
+@check("streams: exactly once, the application goes on while Apache Kafka's node is taken over and given back", own_broker=True, timeout_s=300)
 def swapped(ctx):
+    # The transactions that are open at a change must not end before the next broker is there.
+    config = {**EXACTLY_ONCE, "producer.transaction.timeout.ms": 120000}
     broker, data = scene(ctx, kind="kafka")
     data.send()
-    app = in_the_middle(ctx, broker, data)
+    app = in_the_middle(ctx, broker, data, **config)
     broker.stop()
     broker.hand_over(ctx.suite.kind).start()
     app.reaches("the last quarter", lambda app: app.records() >= 3 * MIDDLE)
