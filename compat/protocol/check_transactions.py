@@ -1,9 +1,12 @@
 """Transactions as a partition sees them, answer by answer: what is refused, where readers of committed data stop, which aborted
 transactions they are told of, which offsets of groups are pending.
 
-No coordinator takes part: the requests of producers and of a coordinator are sent as they are, to Apache Kafka and to the broker under
-test. Then each of the two serves what the other has written.
+In most of it no coordinator takes part: the requests of producers and of a coordinator are sent as they are, to Apache Kafka and to the
+broker under test. Then each of the two serves what the other has written. The last check is of what a partition asks its coordinator.
 """
+
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 from batches import batch, whole_batches
 from harness import KAFKA_HOME, check, eventually, expect_eq
@@ -16,6 +19,11 @@ TOPIC, OFFSETS, GROUP = "t", "__consumer_offsets", "g"
 COMMIT, ABORT = True, False
 READ_UNCOMMITTED, READ_COMMITTED = 0, 1
 LARGE = 400_000
+# A coordinator that is looked for, loads, or still writes the markers of the transaction before.
+NOT_YET = (14, 15, 16, 51)
+UNSTABLE_OFFSET_COMMIT = 88
+PATIENCE_MS = 20_000
+VERIFIED = {"transaction.state.log.num.partitions": 1, "offsets.topic.num.partitions": 1}
 
 
 class Partition:
@@ -59,11 +67,29 @@ class Partition:
         result = self.call("WriteTxnMarkers", version, {"Markers": [marker]})["Markers"][0]
         return result["ProducerId"], result["Topics"][0]["Partitions"][0]["ErrorCode"]
 
-    def commit_offset(self, producer_id, epoch, offset, version=3, **more):
+    def commit_offset(self, producer_id, epoch, offset, version=3, transactional_id="x", **more):
         partition = {"PartitionIndex": 0, "CommittedOffset": offset, "CommittedMetadata": ""}
-        answer = self.call("TxnOffsetCommit", version, {"TransactionalId": "x", "GroupId": GROUP, "ProducerId": producer_id, "ProducerEpoch": epoch,
+        answer = self.call("TxnOffsetCommit", version, {"TransactionalId": transactional_id, "GroupId": GROUP, "ProducerId": producer_id, "ProducerEpoch": epoch,
                                                         "Topics": [{"Name": TOPIC, "Partitions": [partition]}], **more})
         return answer["Topics"][0]["Partitions"][0]["ErrorCode"]
+
+    def begin(self, transactional_id):
+        """(error, producer id, epoch), as a producer starts."""
+        self.call("FindCoordinator", 4, {"KeyType": 1, "CoordinatorKeys": [transactional_id]})
+        answer = self.call("InitProducerId", 4, {"TransactionalId": transactional_id, "TransactionTimeoutMs": 60_000})
+        return answer["ErrorCode"], answer["ProducerId"], answer["ProducerEpoch"]
+
+    def add(self, transactional_id, producer_id, epoch):
+        topics = [{"Name": TOPIC, "Partitions": [0]}]
+        answer = self.call("AddPartitionsToTxn", 3, {"V3AndBelowTransactionalId": transactional_id, "V3AndBelowProducerId": producer_id,
+                                                     "V3AndBelowProducerEpoch": epoch, "V3AndBelowTopics": topics})
+        part = answer["ResultsByTopicV3AndBelow"][0]["ResultsByPartition"][0]
+        return (part["PartitionErrorCode"],)
+
+    def finish(self, transactional_id, producer_id, epoch, commit, version):
+        """(error, epoch), as a producer ends its transaction."""
+        answer = self.call("EndTxn", version, {"TransactionalId": transactional_id, "ProducerId": producer_id, "ProducerEpoch": epoch, "Committed": commit})
+        return answer["ErrorCode"], answer.get("ProducerEpoch")
 
     def fetch_offset(self, stable=True):
         topics = [{"Name": TOPIC, "PartitionIndexes": [0]}]
@@ -78,9 +104,20 @@ class Partition:
         part = answer["Topics"][0]["Partitions"][0]
         return part["ErrorCode"], part["Offset"]
 
-    def fetch(self, offset, max_bytes, isolation):
+    def woken_by(self, act):
+        """What a reader at the stable offset waits for, and gets, while `act` happens."""
+        waiting = Partition(self.schemas, self.broker)
+        with ThreadPoolExecutor(1) as pool:
+            begun, stable = time.monotonic(), self.list_offset(READ_COMMITTED)[1]
+            reader = pool.submit(waiting.fetch, stable, 1 << 20, READ_COMMITTED, PATIENCE_MS)
+            time.sleep(0.3)
+            done, got = act(), reader.result()
+        waiting.connection.close()
+        return done, got, "in time" if time.monotonic() - begun < PATIENCE_MS / 2000 else "late"
+
+    def fetch(self, offset, max_bytes, isolation, max_wait_ms=0):
         partition = {"Partition": 0, "FetchOffset": offset, "PartitionMaxBytes": max_bytes}
-        answer = self.call("Fetch", 12, {"MaxWaitMs": 0, "MinBytes": 0, "MaxBytes": 1 << 26, "IsolationLevel": isolation, "SessionEpoch": -1,
+        answer = self.call("Fetch", 12, {"MaxWaitMs": max_wait_ms, "MinBytes": min(max_wait_ms, 1), "MaxBytes": 1 << 26, "IsolationLevel": isolation, "SessionEpoch": -1,
                                          "Topics": [{"Topic": TOPIC, "Partitions": [partition]}]})
         part = answer["Responses"][0]["Partitions"][0]
         batches = whole_batches(part["Records"] or b"")
@@ -91,6 +128,10 @@ class Partition:
         return {"error": part["ErrorCode"], "high watermark": part["HighWatermark"], "last stable": part["LastStableOffset"],
                 "aborted": aborted and [(txn["ProducerId"], txn["FirstOffset"]) for txn in aborted],
                 "bytes": len(part["Records"] or b""), "batches": batches}
+
+    def wait_stable(self):
+        """The markers are written after the answer to EndTxn."""
+        eventually(lambda: self.list_offset(READ_COMMITTED) == self.list_offset(READ_UNCOMMITTED), "the marker does not come")
 
     def producers(self):
         answer = self.call("DescribeProducers", 0, {"Topics": [{"Name": TOPIC, "PartitionIndexes": [0]}]})
@@ -124,6 +165,7 @@ def script(partition):
     yield told(("of before the marker", partition.send(101, 0, 2), partition.send(101, 1, 5)))
     yield told(("the next one", partition.send(101, 1, 0), partition.send(101, 1, 0), partition.send(101, 1, 1)))
     yield told(("not in it", partition.send(101, 1, 2, transactional=False), partition.send(101, 1, 7), partition.send(101, 0, 0)))
+    yield told(("a reader that waits", partition.send(160, 0, 0), partition.woken_by(lambda: partition.end(102, 0, COMMIT, 0, 0)), partition.end(160, 0, ABORT, 0, 0)))
     yield told(("delayed marker", partition.end(101, 1, ABORT), partition.end(101, 0, ABORT)))
     yield told(("without an id", partition.send(101, 1, 2, transactional_id=None)))
     yield told(("old rules", partition.end(102, 0, COMMIT, 3, 0), partition.end(102, 0, COMMIT, 3, 1, version=1), partition.end(102, 0, COMMIT, 2, 1)))
@@ -154,10 +196,20 @@ def finish(partition):
     yield partition.send(106, 0, 0)
 
 
-def started(ctx, kind=None):
-    partition = Partition(Schemas(KAFKA_HOME / "libs"), ctx.new_broker(OPTIONS, kind=kind, name=kind or "tested"))
+def started(ctx, kind=None, options=OPTIONS):
+    partition = Partition(Schemas(KAFKA_HOME / "libs"), ctx.new_broker(options, kind=kind, name=kind or "tested"))
     partition.create()
     return partition
+
+
+def settled(act, not_yet=NOT_YET):
+    """(error, ...) once the coordinator has loaded, and is done with the transaction before."""
+    for _ in range(150):
+        answer = act()
+        if answer[0] not in not_yet:
+            break
+        time.sleep(0.1)
+    return answer
 
 
 @check("protocol: what a partition does with transactions is what Apache Kafka does, answer by answer", tags=("slow",), own_broker=True, timeout_s=300)
@@ -203,3 +255,50 @@ def there_and_back_after_kills(ctx):
 @check("takeover: Apache Kafka serves the transactions that Ottla's files hold, and back", tags=("slow",), own_broker=True, timeout_s=300)
 def back_and_there(ctx):
     swapped(ctx, [ctx.suite.kind, "kafka", ctx.suite.kind], kill=True)
+
+
+def old_producer(partition):
+    """Of before `transaction.version` 2: it adds its partitions itself, and keeps its epoch."""
+    error, producer, epoch = settled(lambda: partition.begin("old"))
+    send = {version: lambda sequence, version=version, **more: partition.send(producer, epoch, sequence, version=version, transactional_id="old", **more)
+            for version in (7, 10, 11)}
+    yield "begin", error, epoch
+    yield "not in the transaction", [send[version](0)[0] for version in send]
+    yield "nobody's", [partition.send(producer, epoch, 0, version=version, transactional_id="nosuch")[0] for version in send]
+    yield "another's", [partition.send(producer + 1000, 0, 0, version=version, transactional_id="old")[0] for version in send]
+    yield "added", settled(lambda: partition.add("old", producer, epoch)), send[10](0), send[11](1), send[7](2)
+    yield "a zombie", partition.send(producer, epoch - 1, 0, transactional_id="old")
+    yield "offsets", [partition.commit_offset(producer, epoch, 5, version, "old") for version in (0, 3, 4)]
+    yield "ends", partition.finish("old", producer, epoch, COMMIT, 4)
+    partition.wait_stable()
+    yield "late", [settled(lambda version=version: send[version](3))[0] for version in send]
+    error, again, next_epoch = settled(lambda: partition.begin("old"))
+    yield "again", error, again == producer, next_epoch > epoch, [send[version](3)[0] for version in send]
+
+
+def new_producer(partition):
+    """Its requests add the partitions, and each transaction has an epoch of its own."""
+    error, producer, epoch = settled(lambda: partition.begin("new"))
+    yield "begin", error, epoch
+    yield "nobody's", partition.send(producer, epoch, 0, version=12, transactional_id="nosuch")[0], partition.send(producer + 1000, 0, 0, version=12, transactional_id="new")[0]
+    yield "a gap", settled(lambda: partition.send(producer, epoch, 3, version=12, transactional_id="new"))
+    yield "sent", partition.send(producer, epoch, 0, version=12, transactional_id="new")[0], partition.send(producer, epoch, 1, version=12, transactional_id="new")[0]
+    yield "offsets", settled(lambda: (partition.commit_offset(producer, epoch, 5, 5, "new"),)), partition.fetch_offset()
+    yield "ends", partition.finish("new", producer, epoch, COMMIT, 5)
+    partition.wait_stable()
+    yield "late", settled(lambda: partition.send(producer, epoch, 2, version=12, transactional_id="new"))
+    yield "next", settled(lambda: partition.send(producer, epoch + 1, 0, version=12, transactional_id="new"))[0]
+    yield "offsets", settled(lambda: (partition.commit_offset(producer, epoch + 1, 9, 5, "new"),)), partition.fetch_offset(), partition.fetch_offset(stable=False)
+    yield "aborts", partition.finish("new", producer, epoch + 1, ABORT, 5)
+    yield "offsets", settled(partition.fetch_offset, not_yet=(UNSTABLE_OFFSET_COMMIT,))
+    yield "late", settled(lambda: (partition.commit_offset(producer, epoch + 1, 9, 5, "new"),))
+    partition.wait_stable()
+    yield "all is stable", [producer[1:] for producer in partition.producers()[1]]
+
+
+@check("protocol: what a partition asks its transaction's coordinator, and what it tells producers of each version", tags=("slow",), own_broker=True)
+def verified(ctx):
+    kafka, tested = started(ctx, "kafka", VERIFIED), started(ctx, None, VERIFIED)
+    for script in (old_producer, new_producer):
+        for theirs, ours in zip(script(kafka), script(tested)):
+            expect_eq(ours, theirs, f"answers to {script.__name__}")
