@@ -26,8 +26,7 @@ impl TransactionShard {
                 return Outcome::reply(token, Reply::NeedsProducerId);
             };
             let current = Transaction::new(producer_id, timeout_ms, now.wall_ms);
-            let is_writing = false;
-            self.entries.insert(Arc::from(id), Entry { current, is_writing });
+            self.entries.insert(Arc::from(id), Entry::new(current));
         }
         let Some(entry) = self.entries.get(id) else {
             return Outcome::reply(token, Reply::Failed(ErrorCode::UnknownServerError));

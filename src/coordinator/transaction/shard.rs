@@ -1,12 +1,12 @@
 //! The machine of one partition of `__transaction_state`: the transactional ids that belong there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use ottla_base::ErrorCode;
 use ottla_base::schema::{Schema, SchemaError};
 
-use super::command::{Command, Reply, Work};
+use super::command::{AddPartitions, Command, Reply, Work};
 use super::state::{State, Transaction};
 use crate::machine::{Machine, Now, Outcome, Then, Token};
 use crate::records::transaction::{TransactionKey, TransactionRecord, TransactionValue};
@@ -26,6 +26,8 @@ pub struct TransactionConfig {
     pub two_phase_commit: bool,
     /// For how long markers that were refused, and records that were not written, are let be.
     pub retry_backoff_ms: i64,
+    /// For how long a new transaction waits for the end of the one before: `add.partitions.to.txn.retry.backoff.max.ms`.
+    pub patience_ms: i64,
 }
 
 impl Default for TransactionConfig {
@@ -36,6 +38,7 @@ impl Default for TransactionConfig {
             abort_interval_ms: 10_000,
             two_phase_commit: false,
             retry_backoff_ms: 100,
+            patience_ms: 100,
         }
     }
 }
@@ -61,9 +64,19 @@ pub(super) struct Entry {
     pub current: Transaction,
     /// Whether the record of the next state is on its way: until it has arrived nothing else may begin.
     pub is_writing: bool,
+    /// Those who want to begin the next transaction, as soon as the last one lets them.
+    pub waiting: VecDeque<(Token, AddPartitions)>,
 }
 
 impl Entry {
+    pub fn new(current: Transaction) -> Self {
+        Self {
+            current,
+            is_writing: false,
+            waiting: VecDeque::new(),
+        }
+    }
+
     /// Whether something has begun that has to end first: the client is to come again.
     pub fn is_busy(&self) -> bool {
         self.is_writing || self.current.state.is_prepared()
@@ -86,6 +99,8 @@ pub struct TransactionShard {
     overdue: Vec<Arc<str>>,
     /// By uptime: what could not be completed and is to be tried again.
     retries: Timers<Arc<str>, ()>,
+    /// By uptime: when those who wait for an id are sent away.
+    pub(super) patience: Timers<Arc<str>, ()>,
     /// What nobody has fetched yet, and who waits for it.
     work: Vec<Work>,
     worker: Option<Token>,
@@ -102,6 +117,7 @@ impl TransactionShard {
             next_look_ms: None,
             overdue: Vec::new(),
             retries: Timers::new(),
+            patience: Timers::new(),
             work: Vec::new(),
             worker: None,
         }
@@ -195,8 +211,9 @@ impl TransactionShard {
             entry.current = next;
         } else if entry.current.producer_epoch < 0 {
             // Nobody has heard of the id.
+            let dismissed = self.dismiss_waiting(&id);
             self.entries.remove(&id);
-            return Outcome::default();
+            return dismissed;
         }
         if entry.current.state.is_prepared() {
             return match appended {
@@ -208,7 +225,7 @@ impl TransactionShard {
             };
         }
         self.watch_timeout(&id, now);
-        Outcome::default()
+        self.admit_waiting(&id, now)
     }
 
     /// Hands the work that has come up to whoever waits for it.
@@ -225,7 +242,7 @@ impl TransactionShard {
     fn answer(&mut self, command: Command, token: Token, now: Now) -> Outcome<Self> {
         match command {
             Command::InitProducerId(request) => self.init_producer_id(&request, token, now),
-            Command::AddPartitions(request) => self.add_partitions(&request, token, now),
+            Command::AddPartitions(request) => self.add_partitions(request, token, now),
             Command::VerifyPartitions(request) => Outcome::reply(token, self.verify_partitions(&request)),
             Command::EndTransaction(request) => self.end_transaction_of(&request, token, now),
             Command::Describe(id) => Outcome::reply(token, self.describe(id)),
@@ -310,14 +327,18 @@ impl Machine for TransactionShard {
         self.retries
             .next_deadline_ms()
             .into_iter()
+            .chain(self.patience.next_deadline_ms())
             .chain(self.next_look_ms)
             .min()
     }
 
     fn expire(&mut self, now: Now) -> Option<Outcome<Self>> {
-        let outcome = match self.retries.pop_due(now.uptime_ms) {
-            Some((id, ())) => Some(self.complete(&id, now)),
-            None => self.expire_transaction(now),
+        let outcome = if let Some((id, ())) = self.retries.pop_due(now.uptime_ms) {
+            Some(self.complete(&id, now))
+        } else if let Some((id, ())) = self.patience.pop_due(now.uptime_ms) {
+            Some(self.dismiss_waiting(&id))
+        } else {
+            self.expire_transaction(now)
         };
         outcome.map(|outcome| self.hand_out(outcome))
     }
@@ -325,9 +346,7 @@ impl Machine for TransactionShard {
     fn replay(&mut self, _offset: i64, _producer_id: i64, record: StateRecord, _now: Now) {
         match record.transaction {
             Some(current) => {
-                let is_writing = false;
-                self.entries
-                    .insert(record.transactional_id, Entry { current, is_writing });
+                self.entries.insert(record.transactional_id, Entry::new(current));
             }
             None => {
                 self.entries.remove(&record.transactional_id);
@@ -363,10 +382,12 @@ impl Machine for TransactionShard {
 
     fn unloaded(&mut self) -> Vec<(Token, Reply)> {
         let failed = Reply::Failed(ErrorCode::NotCoordinator);
-        self.worker
-            .take()
-            .map(|worker| (worker, failed))
-            .into_iter()
-            .collect()
+        let waiting = self
+            .entries
+            .values_mut()
+            .flat_map(|entry| entry.waiting.drain(..));
+        let waiting = waiting.map(|(token, _)| token);
+        let told: Vec<Token> = waiting.chain(self.worker.take()).collect();
+        told.into_iter().map(|token| (token, failed.clone())).collect()
     }
 }

@@ -7,6 +7,8 @@
 //! transaction before they append.
 
 pub mod markers;
+#[cfg(test)]
+mod tests;
 mod verifier;
 mod worker;
 
@@ -56,6 +58,7 @@ impl TransactionOptions {
                 id_expiration_ms: config.i32("transactional.id.expiration.ms").into(),
                 abort_interval_ms: config.i32(abort_interval).into(),
                 two_phase_commit: config.bool("transaction.two.phase.commit.enable"),
+                patience_ms: config.i32("add.partitions.to.txn.retry.backoff.max.ms").into(),
                 ..TransactionConfig::default()
             }),
             partitions: config.i32("transaction.state.log.num.partitions"),

@@ -62,6 +62,7 @@ proptest! {
         for line in print::state(&world.shard) {
             prop_assert!(!line.contains("Prepare") && !line.contains("writing"), "{line}");
         }
+        prop_assert_eq!(world.waiting(), Vec::<&str>::new());
         let before: Vec<String> = print::state(&world.shard).iter().map(|line| written_down(line)).collect();
         world.run("restart");
         let after: Vec<String> = print::state(&world.shard).iter().map(|line| written_down(line)).collect();

@@ -82,6 +82,10 @@ impl Stage for World {
         match args.verb {
             "wait" => self.wait(args.name().parse().expect("milliseconds")),
             "restart" => self.restart(),
+            "unload" => {
+                let replies = self.shard.unloaded();
+                self.answer(replies);
+            }
             "append" => self.append = append_mode(&args),
             "release" => self.release(),
             "markers" => self.markers(&args),
@@ -117,6 +121,12 @@ impl World {
             None if line.contains("again") && !self.producers.contains_key("p") => Vec::new(),
             None => self.run(line),
         }
+    }
+
+    /// Those who have no answer yet.
+    pub fn waiting(&self) -> Vec<&str> {
+        let names = self.waiting.values().map(|(name, _)| name.as_str());
+        names.filter(|name| *name != "work").collect()
     }
 
     fn command(&mut self, args: &Args<'_>) -> Command {
