@@ -20,6 +20,10 @@ use crate::machine::{Now, Token};
 use crate::records::{ClassicMemberMetadata, ClassicProtocol, Record};
 use crate::shard::GroupShard;
 
+/// Assignors that come with the clients. What some of them keep beside an assignment (librdkafka's sticky ones do, and Apache
+/// Kafka refuses to take such groups over) says no more than who has what.
+const WELL_KNOWN_ASSIGNORS: &[&str] = &["range", "roundrobin", "sticky", "cooperative-sticky"];
+
 /// The group as it goes on: in the epoch of its last generation, with what its members were assigned then.
 pub(in crate::consumer) fn upgrade(
     classic: &ClassicGroup,
@@ -90,7 +94,7 @@ fn converted(
     let (_, subscription) = consumer_protocol::decode::<Subscription>(&classic.metadata(protocol))?;
     let assigned = match classic.assignment.is_empty() {
         true => unassigned(&subscription, group, topics),
-        false => assigned(&classic.assignment, group, topics)?,
+        false => assigned(&classic.assignment, protocol, group, topics)?,
     };
     Ok(Member {
         instance_id: classic.instance_id.clone(),
@@ -111,10 +115,16 @@ fn converted(
 }
 
 /// A consumer group could never be loaded again if two members had the same partition.
-fn assigned(bytes: &[u8], group: &ConsumerGroup, topics: &Topics) -> Result<Partitions, NotConvertible> {
+fn assigned(
+    bytes: &[u8],
+    protocol: &str,
+    group: &ConsumerGroup,
+    topics: &Topics,
+) -> Result<Partitions, NotConvertible> {
     let (_, assignment) = consumer_protocol::decode::<Assignment>(bytes)?;
     let partitions = assignment.partitions(topics);
-    if assignment.user_data.is_some_and(|data| !data.is_empty()) {
+    let has_data = assignment.user_data.is_some_and(|data| !data.is_empty());
+    if has_data && !WELL_KNOWN_ASSIGNORS.contains(&protocol) {
         return Err(NotConvertible::CustomAssignor);
     }
     let mut all = partitions
