@@ -59,11 +59,20 @@ def end_offsets(ctx, broker, topic):
     return {int(partition): int(offset) for partition, offset in re.findall(r":(\d+):(\d+)$", result.out, re.M)}
 
 
+def printed(*parts):
+    return [arg for what in parts for arg in ("--formatter-property", f"print.{what}=true")] + ["--formatter-property", "null.literal=NULL"]
+
+
+def committed_records(ctx, broker, topic):
+    """Every committed record with all that it has but its offset, which markers of transactions move; sorted."""
+    parts = printed("partition", "timestamp", "headers", "key", "value")
+    return sorted(ctx.tool("kafka-console-consumer", "--topic", topic, "--from-beginning", "--isolation-level", "read_committed", "--timeout-ms", 3000, *parts, broker=broker, rc=None).out.splitlines())
+
+
 def records(ctx, broker, topic):
     """Every record with all that it has: partition, offset, timestamp, headers, key, value."""
-    printed = [arg for what in ("partition", "offset", "timestamp", "headers", "key", "value") for arg in ("--formatter-property", f"print.{what}=true")]
     count = sum(end_offsets(ctx, broker, topic).values())
-    lines = ctx.consume(topic, count, *printed, "--formatter-property", "null.literal=NULL", broker=broker)
+    lines = ctx.consume(topic, count, *printed("partition", "offset", "timestamp", "headers", "key", "value"), broker=broker)
     return sorted(lines, key=lambda line: [int(part.split(":")[1]) for part in line.split("\t")[1:3]])
 
 

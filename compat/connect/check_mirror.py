@@ -5,7 +5,7 @@ Whatever is on the one side is on the other: records in all their parts, partiti
 
 import re
 
-from _mirrors import MirrorMaker, end_offsets, expect_mirrored, group_offsets, records, send, topic_configs
+from _mirrors import MirrorMaker, committed_records, end_offsets, expect_mirrored, group_offsets, records, send, topic_configs
 from harness import check, eventually, expect, expect_eq, expect_match
 
 CONFIGS = {"retention.ms": "86400000", "segment.bytes": "2097152", "cleanup.policy": "compact", "compression.type": "lz4", "max.message.bytes": "1500000"}
@@ -16,7 +16,8 @@ class Pair:
 
     def __init__(self, ctx):
         self.ctx = ctx
-        self.clusters = {"apache": ctx.new_broker(kind="kafka", name="apache"), "tested": ctx.new_broker(name="tested")}
+        settings = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": 500}
+        self.clusters = {"apache": ctx.new_broker(settings, kind="kafka", name="apache"), "tested": ctx.new_broker(settings, name="tested")}
         self.topic = ctx.unique("both")
         self.groups = {ctx.unique("both-group"): protocol for protocol in ("classic", "consumer")}
         for broker in self.clusters.values():
@@ -135,6 +136,26 @@ def move(ctx):
         expect_eq(group_offsets(ctx, target, group), {(topic, n): end for n, end in end_offsets(ctx, target, topic).items()}, f"offsets of {group}")
         return True
     eventually(at_the_end, f"{group} is at the end", timeout_s=40)
+
+
+@check("mirror: a move exactly once, MirrorMaker killed in the middle", own_broker=True)
+def exactly_once(ctx):
+    pair = ctx.fixture("mirror", Pair)
+    topic = ctx.unique("once")
+    _, source, target = pair.flows()[0]
+    create(ctx, source, topic, 3, {})
+    send(ctx, source, topic, range(20000))
+    mirror_maker = MirrorMaker(ctx, {"from": source, "into": target}, {("from", "into")}, topics="once-.*", groups="once-.*",
+                               **{"replication.policy.class": "org.apache.kafka.connect.mirror.IdentityReplicationPolicy", "heartbeats.replication.enabled": "false",
+                                  "into.exactly.once.source.support": "enabled", "into.producer.transaction.timeout.ms": 4000})
+    eventually(lambda: sum(end_offsets(ctx, target, topic).values()) > 0, "the first records are there", timeout_s=60, interval_s=0.05)
+    mirror_maker.process.kill9()
+    send(ctx, source, topic, range(20000, 21000))
+    mirror_maker.start()
+    expected = committed_records(ctx, source, topic)
+    expect_eq(len(expected), 21000, "records on the source")
+    eventually(lambda: len(committed_records(ctx, target, topic)) >= 21000, "as many records as on the source", timeout_s=60)
+    expect_eq(committed_records(ctx, target, topic), expected, "records")
 
 
 @check("mirror: the broker is killed as a source and as a target", own_broker=True)
