@@ -6,7 +6,9 @@ import time
 
 import toolchains
 from _steps import report
-from harness import check, eventually, expect, expect_eq, expect_in, table
+from batches import batch
+from harness import KAFKA_HOME, check, eventually, expect, expect_eq, expect_in, table
+from kafka_codec import Connection, Schemas
 
 PROGRAM = "confluent_transactions.py"
 COPIED, PER_TRANSACTION = 3000, 75
@@ -93,3 +95,22 @@ def terminated(ctx):
     result = ctx.tool("kafka-transactions", "forceTerminateTransaction", "--transactionalId", transactional_id, broker=broker)
     described = ctx.tool("kafka-transactions", "describe", "--transactional-id", transactional_id, broker=broker)
     expect_in("Empty", described.out, result)
+
+
+@check("transactions: kafka-transactions finds a hanging transaction and aborts it", own_broker=True)
+def hanging(ctx):
+    # Without verification a batch may begin a transaction that no coordinator knows.
+    broker = ctx.new_broker({"transaction.partition.verification.enable": "false"})
+    topic = ctx.topic("hanging", broker=broker)
+    data = {"Name": topic, "PartitionData": [{"Index": 0, "Records": batch([b"lost"], 900, 0, 0, True)}]}
+    request = {"TransactionalId": "x", "Acks": -1, "TimeoutMs": 10_000, "TopicData": [data]}
+    answer = Connection(Schemas(KAFKA_HOME / "libs"), broker.bootstrap).call("Produce", 11, request)
+    expect_eq(answer["Responses"][0]["PartitionResponses"][0]["ErrorCode"], 0, "the batch is taken")
+    find = ("kafka-transactions", "find-hanging", "--broker-id", 1, "--max-transaction-timeout", 0)
+
+    def found():
+        return [(row["Topic"], row["Partition"], row["ProducerId"], row["StartOffset"]) for row in table(ctx.tool(*find, broker=broker).out, "Topic")]
+
+    eventually(lambda: found() == [(topic, "0", "900", "0")], "it is not found")
+    ctx.tool("kafka-transactions", "abort", "--topic", topic, "--partition", 0, "--start-offset", 0, broker=broker)
+    eventually(lambda: found() == [], "it is still found")
