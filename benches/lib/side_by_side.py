@@ -89,13 +89,14 @@ class Figures:
         return statistics.median(values) if values else None
 
     def ratio(self, row, name):
-        """How many times as much Apache Kafka needs."""
+        """How many times as much Apache Kafka needs; None when Ottla needs too little to be measured."""
         kafka, ottla = (self.median(row, kind, name) for kind in KINDS)
-        return kafka / max(ottla, 1e-9)
+        return kafka / ottla if ottla else None
 
     def cheaper_kafka(self, name):
         """Rows in which Ottla needs more than Apache Kafka: none is acceptable, even on a noisy machine."""
         for row in self.rows:
-            if self.ratio(row, name) < 1:
+            ratio = self.ratio(row, name)
+            if ratio is not None and ratio < 1:
                 kafka, ottla = (self.median(row, kind, name) for kind in KINDS)
                 yield f"{row}: {name} of Ottla {ottla:.3f}, of Apache Kafka {kafka:.3f}"
