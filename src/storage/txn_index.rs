@@ -19,6 +19,8 @@ use crate::names::FileKind;
 
 pub const ENTRY_BYTES: usize = 34;
 const VERSION: i16 = 0;
+/// A fetch reads as many entries at a time while it collects.
+const ENTRIES_PER_READ: u64 = 64;
 
 /// A transaction that was aborted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,34 +103,65 @@ impl TxnIndex {
     /// Every entry, in the order of their markers. An error when the file is not whole.
     pub fn entries(&self) -> Result<Vec<AbortedTxn>> {
         let size = self.size_bytes.load(Ordering::Acquire);
-        if size == 0 {
+        if !size.is_multiple_of(ENTRY_BYTES as u64) {
+            let what = "its size is not a multiple of an entry's";
+            return Err(StorageError::corrupt(&self.file.path(), what));
+        }
+        self.read(0, size / ENTRY_BYTES as u64)
+    }
+
+    /// So many entries from the one at `first` on.
+    fn read(&self, first: u64, count: u64) -> Result<Vec<AbortedTxn>> {
+        if count == 0 {
             return Ok(Vec::new());
         }
         let path = self.file.path();
         let damaged = |what: &str| StorageError::corrupt(&path, what);
-        let mut bytes = vec![0; usize::try_from(size).map_err(|_| damaged("it is too large"))?];
+        let size = usize::try_from(count * ENTRY_BYTES as u64).map_err(|_| damaged("it is too large"))?;
+        let mut bytes = vec![0; size];
         self.file
             .open()?
-            .read_exact_at(&mut bytes, 0)
+            .read_exact_at(&mut bytes, first * ENTRY_BYTES as u64)
             .map_err(StorageError::io("read", &path))?;
-        let (chunks, rest) = bytes.as_chunks::<ENTRY_BYTES>();
-        if !rest.is_empty() {
-            return Err(damaged("its size is not a multiple of an entry's"));
-        }
-        chunks
+        let (entries, _) = bytes.as_chunks::<ENTRY_BYTES>();
+        entries
             .iter()
             .map(|entry| AbortedTxn::decode(entry).map_err(damaged))
             .collect()
     }
 
+    /// The first entry whose marker is at or behind `offset`. Markers rise from entry to entry.
+    fn first_ending_at_or_behind(&self, offset: i64, count: u64) -> Result<u64> {
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let is_before = self
+                .read(middle, 1)?
+                .first()
+                .is_some_and(|txn| txn.last_offset < offset);
+            match is_before {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
     /// Adds to `found` the transactions that overlap `[from, upper)`. True when no later segment can hold another.
     pub fn collect(&self, from: i64, upper: i64, found: &mut Vec<AbortedTxn>) -> Result<bool> {
-        for txn in self.entries()? {
-            if txn.last_offset >= from && txn.first_offset < upper {
-                found.push(txn);
-            }
-            if txn.last_stable_offset >= upper {
-                return Ok(true);
+        let count = self.size_bytes.load(Ordering::Acquire) / ENTRY_BYTES as u64;
+        // What ended before `from` has its stable offset there too, so it says nothing of what is behind.
+        let mut next = self.first_ending_at_or_behind(from, count)?;
+        while next < count {
+            let entries = self.read(next, ENTRIES_PER_READ.min(count - next))?;
+            next += ENTRIES_PER_READ;
+            for txn in entries {
+                if txn.last_offset >= from && txn.first_offset < upper {
+                    found.push(txn);
+                }
+                if txn.last_stable_offset >= upper {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)
@@ -223,6 +256,27 @@ mod tests {
         assert_eq!(ids(5, 40), (vec![1, 2, 3], false));
         index.truncate_to(30).unwrap();
         assert_eq!(ids(5, 40), (vec![1, 2], false));
+    }
+
+    #[test]
+    fn what_is_collected_from_a_long_index_is_what_a_look_at_every_entry_finds() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = index(dir.path());
+        let all: Vec<AbortedTxn> = (0..300i64)
+            .map(|n| txn(n, n * 10 - n % 7 * 5, n * 10 + 9, n * 10 - n % 5 * 8))
+            .collect();
+        all.iter().for_each(|entry| index.append(entry).unwrap());
+        for from in (0..3020).step_by(7) {
+            for upper in [from + 1, from + 33, from + 900, 4000] {
+                let mut found = vec![];
+                let is_done = index.collect(from, upper, &mut found).unwrap();
+                let stop = all.iter().position(|txn| txn.last_stable_offset >= upper);
+                let seen = &all[..stop.map_or(all.len(), |at| at + 1)];
+                let overlaps = |txn: &&AbortedTxn| txn.last_offset >= from && txn.first_offset < upper;
+                let expected: Vec<AbortedTxn> = seen.iter().filter(overlaps).copied().collect();
+                assert_eq!((found, is_done), (expected, stop.is_some()), "{from} {upper}");
+            }
+        }
     }
 
     #[test]
