@@ -44,18 +44,19 @@ impl<M: Machine> Shards<M> {
         partition_for(key, self.partitions.load(Ordering::Relaxed))
     }
 
+    /// The shard of a partition that this node answers for.
+    pub fn get(&self, partition: i32) -> Option<ShardHandle<M>> {
+        let shards = self.shards.read();
+        shards.get(&partition).map(|shard| shard.handle.clone())
+    }
+
     /// Hands a command to a shard; it is in the queue when this returns. The answer comes later.
     pub fn submit(
         &self,
         partition: i32,
         command: M::Command,
     ) -> impl Future<Output = M::Reply> + Send + use<M> {
-        let shard = self
-            .shards
-            .read()
-            .get(&partition)
-            .map(|shard| shard.handle.clone());
-        let answer = shard.map(|shard| shard.submit(command));
+        let answer = self.get(partition).map(|shard| shard.submit(command));
         async move {
             match answer {
                 Some(answer) => answer.await,

@@ -11,44 +11,30 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ottla_base::{Clock, ErrorCode, Uuid};
 use ottla_coordinator::{Command, GroupConfig, GroupShard, Machine, Reply};
-use ottla_metadata::delta::TopicDelta;
-use ottla_metadata::image::Topic;
 use ottla_metadata::{Delta, Image};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tracing::debug;
 
 use super::coordinator_loop::journal::PartitionJournal;
+use super::coordinator_loop::shards::Shards;
 use super::coordinator_loop::{InTransaction, LoopOptions, ShardHandle};
 use super::txn_markers::TxnMarker;
 use crate::replica::{Partition, ReplicaManager};
-use internal_topics::{CONSUMER_OFFSETS, partition_for};
+use internal_topics::CONSUMER_OFFSETS;
 use known::{Known, News};
 pub use options::GroupOptions;
-
-type Shard = ShardHandle<GroupShard>;
 
 pub struct GroupCoordinator {
     options: GroupOptions,
     clock: Arc<dyn Clock>,
     runtime: Handle,
-    /// As many as `__consumer_offsets` has.
-    partitions: AtomicI32,
-    shards: RwLock<BTreeMap<i32, LoadedShard>>,
+    shards: Shards<GroupShard>,
     known: Mutex<Known>,
-}
-
-struct LoadedShard {
-    topic_id: Uuid,
-    leader_epoch: i32,
-    handle: Shard,
 }
 
 impl GroupCoordinator {
@@ -56,11 +42,10 @@ impl GroupCoordinator {
     pub fn new(options: GroupOptions, clock: Arc<dyn Clock>, runtime: Handle) -> Arc<Self> {
         let interval = options.expiry_interval;
         let coordinator = Arc::new(Self {
-            partitions: AtomicI32::new(options.partitions),
+            shards: Shards::new(CONSUMER_OFFSETS, options.node_id, options.partitions),
             options,
             clock,
             runtime,
-            shards: RwLock::default(),
             known: Mutex::default(),
         });
         coordinator
@@ -75,7 +60,7 @@ impl GroupCoordinator {
 
     /// The partition of `__consumer_offsets` that a group belongs to.
     pub fn partition_for(&self, group_id: &str) -> i32 {
-        partition_for(group_id, self.partitions.load(Ordering::Relaxed))
+        self.shards.partition_for(group_id)
     }
 
     /// Hands a command to the group's shard; it is in the queue when this returns. The answer comes later.
@@ -85,13 +70,7 @@ impl GroupCoordinator {
 
     /// As [`Self::submit`], for a command that concerns several groups of one partition.
     pub fn submit_to(&self, partition: i32, command: Command) -> impl Future<Output = Reply> + Send + use<> {
-        let answer = self.shard(partition).map(|shard| shard.submit(command));
-        async move {
-            match answer {
-                Some(answer) => answer.await,
-                None => GroupShard::failure(ErrorCode::NotCoordinator),
-            }
-        }
+        self.shards.submit(partition, command)
     }
 
     /// As [`Self::submit`], for what becomes part of a producer's transaction.
@@ -101,7 +80,7 @@ impl GroupCoordinator {
         transaction: InTransaction,
         command: Command,
     ) -> impl Future<Output = Reply> + Send + use<> {
-        let shard = self.shard(self.partition_for(group_id));
+        let shard = self.shards.get(self.partition_for(group_id));
         let answer = shard.map(|shard| shard.submit_in(Some(transaction), command));
         async move {
             match answer {
@@ -117,30 +96,20 @@ impl GroupCoordinator {
         partition: i32,
         marker: TxnMarker,
     ) -> impl Future<Output = Result<(), ErrorCode>> + Send + use<> {
-        let ended = self.shard(partition).map(|shard| shard.end_transaction(marker));
+        let shard = self.shards.get(partition);
+        let ended = shard.map(|shard| shard.end_transaction(marker));
         async move { ended.ok_or(ErrorCode::NotCoordinator)?.await }
-    }
-
-    fn shard(&self, partition: i32) -> Option<Shard> {
-        let shards = self.shards.read();
-        shards.get(&partition).map(|shard| shard.handle.clone())
     }
 
     /// The partitions that this node answers for, loaded or loading.
     pub fn led_partitions(&self) -> Vec<i32> {
-        self.shards.read().keys().copied().collect()
+        self.shards.led()
     }
 
     /// Loads what this node has come to lead, lets go of what it does not lead any more, forgets the offsets of topics that
-    /// are gone, and tells consumer groups what topics there are and what is set for them. Runs after the replicas have heard of the same change.
+    /// are gone, and tells consumer groups what topics there are and what is set for them. Runs after the replicas have heard
+    /// of the same change.
     pub fn apply(&self, image: &Image, delta: &Delta, replicas: &ReplicaManager) {
-        if delta
-            .deleted_topics
-            .values()
-            .any(|topic| *topic.name == *CONSUMER_OFFSETS)
-        {
-            self.close();
-        }
         let deleted: Vec<(Uuid, String)> = delta
             .deleted_topics
             .values()
@@ -151,52 +120,18 @@ impl GroupCoordinator {
         }
         let mut known = self.known.lock();
         self.spread(known.apply(image, delta, &replicas.config()));
-        if let Some(topic) = image.topics.by_name(CONSUMER_OFFSETS)
-            && let Some(changed) = delta.topics.get(&topic.id)
-        {
-            self.apply_leaders(topic, changed, replicas, &known);
-        }
-    }
-
-    fn apply_leaders(&self, topic: &Topic, changed: &TopicDelta, replicas: &ReplicaManager, known: &Known) {
-        self.partitions.store(
-            i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX),
-            Ordering::Relaxed,
-        );
-        for index in &changed.partitions {
-            let leads = topic
-                .partitions
-                .get(index)
-                .filter(|state| state.leader == self.options.node_id);
-            let local = leads.and_then(|_| replicas.by_name(CONSUMER_OFFSETS, *index));
-            match (leads, local) {
-                (Some(state), Some(partition)) => {
-                    self.lead(topic.id, *index, state.leader_epoch, partition, known);
-                }
-                _ => self.resign(*index),
-            }
-        }
+        self.shards.apply(image, delta, replicas, |partition, _| {
+            self.open(partition, &known)
+        });
     }
 
     /// Lets go of all partitions: whoever waits is told to look for another coordinator.
     pub fn close(&self) {
-        for shard in std::mem::take(&mut *self.shards.write()).into_values() {
-            shard.handle.close();
-        }
+        self.shards.close();
     }
 
-    fn lead(&self, topic_id: Uuid, index: i32, leader_epoch: i32, partition: Arc<Partition>, known: &Known) {
-        let mut shards = self.shards.write();
-        if let Some(shard) = shards.get_mut(&index) {
-            let is_stale = leader_epoch < shard.leader_epoch;
-            if shard.topic_id == topic_id && (is_stale || !shard.handle.is_closed()) {
-                // Nobody else has led it in between, so what is loaded still holds.
-                shard.leader_epoch = shard.leader_epoch.max(leader_epoch);
-                return;
-            }
-            shard.handle.close();
-        }
-        debug!(partition = %partition.name(), leader_epoch, "coordinator begins to load");
+    fn open(&self, partition: Arc<Partition>, known: &Known) -> ShardHandle<GroupShard> {
+        let index = partition.name().partition;
         let options = LoopOptions {
             name: partition.name().to_string().into(),
             clock: self.clock.clone(),
@@ -215,38 +150,22 @@ impl GroupCoordinator {
         for command in known.everything(|group| self.partition_for(group) == index) {
             handle.notify(command);
         }
-        shards.insert(
-            index,
-            LoadedShard {
-                topic_id,
-                leader_epoch,
-                handle,
-            },
-        );
-    }
-
-    fn resign(&self, index: i32) {
-        if let Some(shard) = self.shards.write().remove(&index) {
-            shard.handle.close();
-        }
+        handle
     }
 
     fn spread(&self, news: News) {
         for command in &news.all {
             self.tell_all(command);
         }
-        let shards = self.shards.read();
         for (group, command) in news.groups {
-            if let Some(shard) = shards.get(&self.partition_for(&group)) {
-                shard.handle.notify(command);
+            if let Some(shard) = self.shards.get(self.partition_for(&group)) {
+                shard.notify(command);
             }
         }
     }
 
     fn tell_all(&self, command: &Command) {
-        for shard in self.shards.read().values() {
-            shard.handle.notify(command.clone());
-        }
+        self.shards.for_each(|shard| shard.notify(command.clone()));
     }
 }
 
