@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::regex::Regex;
+use ::regex::bytes::{Regex, RegexBuilder};
 use ottla_base::ErrorCode;
 
 use super::group::ConsumerGroup;
 use super::member::Member;
 use super::topics::Topics;
 use crate::records::{ConsumerGroupRegularExpressionValue, Record, RegularExpressionKey};
+
+/// What a compiled expression may take: a thousand names as alternatives fit, and what is made to be slow does not.
+const COMPILED_BYTES_MAX: usize = 1 << 20;
 
 /// The topics of an expression, when it was last looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,7 +53,7 @@ pub fn resolve(regex: &str, topics: &Topics, now_ms: i64) -> Result<ResolvedRege
     Ok(ResolvedRegex {
         topics: topics
             .names()
-            .filter(|name| anchored.is_match(name))
+            .filter(|name| anchored.is_match(name.as_bytes()))
             .map(str::to_owned)
             .collect(),
         version: topics.version(),
@@ -61,8 +64,20 @@ pub fn resolve(regex: &str, topics: &Topics, now_ms: i64) -> Result<ResolvedRege
 /// The whole name must match. The expression must be one by itself, too: `a)|(b` is none, but would be between brackets.
 fn compile(regex: &str) -> Result<Regex, ::regex::Error> {
     let unquoted = unquoted(regex);
-    Regex::new(&unquoted)?;
-    Regex::new(&format!(r"\A(?:{unquoted})\z"))
+    build(&unquoted)?;
+    build(&format!(r"\A(?:{unquoted})\z"))
+}
+
+/// Names of topics are ASCII, so the classes need not know more of Unicode, unless the expression names such a class.
+fn build(regex: &str) -> Result<Regex, ::regex::Error> {
+    let build = |unicode| {
+        let mut builder = RegexBuilder::new(regex);
+        builder.size_limit(COMPILED_BYTES_MAX).unicode(unicode).build()
+    };
+    build(false).or_else(|error| match error {
+        ::regex::Error::Syntax(_) => build(true),
+        other => Err(other),
+    })
 }
 
 /// Java's way to write text without a meaning, `\Q...\E`, which this library does not know.
@@ -146,7 +161,8 @@ mod tests {
 
     #[test]
     fn expressions_are_read_as_kafka_reads_them() {
-        let matches = |regex: &str, name: &str| compile(regex).is_ok_and(|regex| regex.is_match(name));
+        let matches =
+            |regex: &str, name: &str| compile(regex).is_ok_and(|regex| regex.is_match(name.as_bytes()));
         for (regex, name, is_match) in [
             ("a.c", "abc", true),
             ("a.c", "abcd", false),
@@ -158,6 +174,8 @@ mod tests {
             (r"\Qa.", "a.", true),
             (r"a\.\Q-\E", "a.-", true),
             ("(?i)TOPIC", "topic", true),
+            (r"\p{Lu}\w+\d", "Topic1", true),
+            ("größe|.+", "topic", true),
             ("", "", true),
         ] {
             assert_eq!(matches(regex, name), is_match, "{regex} {name}");
@@ -165,5 +183,12 @@ mod tests {
         for invalid in ["a)|(b", "(", "[", r"a\", r"(a)\1", "*"] {
             assert!(compile(invalid).is_err(), "{invalid}");
         }
+    }
+
+    #[test]
+    fn an_expression_has_a_bounded_size() {
+        let names: Vec<String> = (0..1000).map(|n| format!("department-{n}.orders")).collect();
+        assert!(compile(&names.join("|")).is_ok());
+        assert!(compile("((a{100}){100}){100}").is_err());
     }
 }
