@@ -12,7 +12,9 @@ from kafka_codec import Connection, Schemas
 
 PROGRAM = "confluent_transactions.py"
 COPIED, PER_TRANSACTION = 3000, 75
-MANY, KILLS = 60_000, 4
+MANY = 60_000
+# The broker is killed when so much of the source has been copied, however fast it is.
+KILLED_AT = (0.1, 0.35, 0.6, 0.85)
 
 
 @check("clients: confluent-kafka commits, aborts, is fenced, and moves offsets with its records")
@@ -49,12 +51,15 @@ def copies_through_kills(ctx):
     ended = []
     copying = threading.Thread(target=lambda: ended.append(copier(ctx, broker, source, sink)))
     copying.start()
+    size = lambda topic: sum(file.stat().st_size for file in broker.partition_dir(topic, 0).glob("*.log"))
     kills = 0
-    while copying.is_alive() and kills < KILLS:
-        time.sleep(1.5)
-        broker.kill9()
-        broker.start()
-        kills += 1
+    for part in KILLED_AT:
+        while copying.is_alive() and size(sink) < part * size(source):
+            time.sleep(0.005)
+        if copying.is_alive():
+            broker.kill9()
+            broker.start()
+            kills += 1
     copying.join()
     expect(kills >= 2, f"the copier was done after {kills} kills")
     expect(ended and ended[0].rc == 0, "the copier has failed", ended[0] if ended else None)
