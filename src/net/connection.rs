@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt};
 use thiserror::Error;
@@ -188,8 +188,7 @@ impl Connection {
     }
 
     fn read(&mut self) -> Result<(), Closed> {
-        let room = self.inbound.room();
-        match self.stream.try_read_buf(room) {
+        match read_some(&self.stream, self.inbound.room()) {
             Ok(0) if self.inbound.has_partial_frame() => Err(Closed::MidFrame),
             Ok(0) => Err(Closed::ByPeer),
             Ok(_) => Ok(()),
@@ -375,6 +374,25 @@ impl Connection {
         if !in_flight.is_empty() {
             tokio::spawn(timeout(limits.drain_max, in_flight.for_each(|_| ready(()))));
         }
+    }
+}
+
+/// Reads what is there. Less than there was room for is all: the socket then counts as drained, which spares each request
+/// the system call that would only say so.
+fn read_some(stream: &TcpStream, room: &mut BytesMut) -> io::Result<usize> {
+    let free = room.capacity() - room.len();
+    let mut read = Err(io::ErrorKind::WouldBlock.into());
+    let drained = stream.try_io(Interest::READABLE, || {
+        read = stream.try_read_buf(room);
+        match read {
+            // Whatever comes after this read is a new event: the readiness that is taken back is the one from before it.
+            Ok(bytes) if (1..free).contains(&bytes) => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(()),
+        }
+    });
+    match drained {
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        _ => read,
     }
 }
 
