@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::errors;
-use crate::process::Process;
+use crate::process::{Process, Work};
 
 const INCREMENTAL_ALTER_CONFIGS: i16 = 1;
 const OF_A_TOPIC: i8 = 2;
@@ -61,7 +61,7 @@ pub async fn run(options: CleanOptions) -> Result<()> {
         }
         tokio::time::sleep(INTERVAL).await;
     }
-    meter.end("clean", 1, Vec::new())
+    meter.end("clean", Work::of(1))
 }
 
 fn is_cleaned(options: &CleanOptions) -> bool {

@@ -1,13 +1,13 @@
 //! One connection with one request under way, as a group member has it.
 
 use anyhow::{Context, Result, bail};
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::{RequestHeader, ResponseHeader};
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+use bytes::{Buf, Bytes, BytesMut};
+use kafka_protocol::messages::ResponseHeader;
+use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, StrBytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const LENGTH_BYTES: usize = 4;
+use crate::frames::{self, LENGTH_BYTES};
 
 pub struct Connection {
     stream: TcpStream,
@@ -30,17 +30,7 @@ impl Connection {
 
     pub async fn call<Q: Request>(&mut self, version: i16, request: &Q) -> Result<Q::Response> {
         self.correlation_id = self.correlation_id.wrapping_add(1);
-        let header = RequestHeader::default()
-            .with_request_api_key(Q::KEY)
-            .with_request_api_version(version)
-            .with_correlation_id(self.correlation_id)
-            .with_client_id(Some(self.client_id.clone()));
-        let mut frame = BytesMut::with_capacity(512);
-        frame.put_u32(0);
-        header.encode(&mut frame, Q::header_version(version))?;
-        request.encode(&mut frame, version)?;
-        let length = u32::try_from(frame.len() - LENGTH_BYTES)?;
-        frame[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+        let frame = frames::request(version, self.correlation_id, &self.client_id, request)?;
         self.stream.write_all(&frame).await?;
         let mut answer = self.receive().await?;
         let header = ResponseHeader::decode(&mut answer, Q::Response::header_version(version))?;

@@ -1,4 +1,4 @@
-//! Kafka's error codes, as far as a member meets them.
+//! Kafka's error codes, as far as these clients meet them.
 
 pub const NONE: i16 = 0;
 pub const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
@@ -9,5 +9,6 @@ pub const NOT_COORDINATOR: i16 = 16;
 pub const ILLEGAL_GENERATION: i16 = 22;
 pub const UNKNOWN_MEMBER_ID: i16 = 25;
 pub const REBALANCE_IN_PROGRESS: i16 = 27;
+pub const TOPIC_ALREADY_EXISTS: i16 = 36;
 pub const MEMBER_ID_REQUIRED: i16 = 79;
 pub const FENCED_MEMBER_EPOCH: i16 = 110;

@@ -6,9 +6,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Result, bail};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{ProduceRequest, TopicName};
-use kafka_protocol::protocol::StrBytes;
 use ottla_coordinator::records::{
     GroupKey, GroupMetadataValue, MemberMetadata, OffsetCommitKey, OffsetCommitValue, Record,
 };
@@ -17,9 +14,9 @@ use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::errors;
+use crate::frames::{PRODUCE, produce_request};
 use crate::scenario::await_coordinator;
 
-const PRODUCE: i16 = 9;
 const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 /// Brokers take records for internal topics from this client only.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
@@ -58,7 +55,22 @@ pub struct KeysOptions {
 #[derive(Clone, Copy, ValueEnum)]
 pub enum FillCodec {
     None,
+    Gzip,
+    Snappy,
     Lz4,
+    Zstd,
+}
+
+impl From<FillCodec> for Codec {
+    fn from(codec: FillCodec) -> Self {
+        match codec {
+            FillCodec::None => Self::None,
+            FillCodec::Gzip => Self::Gzip,
+            FillCodec::Snappy => Self::Snappy,
+            FillCodec::Lz4 => Self::Lz4,
+            FillCodec::Zstd => Self::Zstd,
+        }
+    }
 }
 
 /// Commits in batches of a few, as a coordinator under load writes them; every now and then a group's own record.
@@ -102,10 +114,7 @@ pub async fn keys(options: KeysOptions) -> Result<()> {
     let mut number = 0;
     while number < records {
         let mut batch = BatchBuilder::new(BatchOptions {
-            codec: match options.codec {
-                FillCodec::None => Codec::None,
-                FillCodec::Lz4 => Codec::Lz4,
-            },
+            codec: options.codec.into(),
             ..BatchOptions::default()
         });
         while number < records && batch.size_bytes() < BATCH_BYTES / 60 {
@@ -124,15 +133,9 @@ pub async fn keys(options: KeysOptions) -> Result<()> {
     Ok(())
 }
 
-async fn send(connection: &mut Connection, topic: &str, batch: Bytes) -> Result<()> {
-    let partition = PartitionProduceData::default().with_records(Some(batch));
-    let topic = TopicProduceData::default()
-        .with_name(TopicName(StrBytes::from_string(topic.to_owned())))
-        .with_partition_data(vec![partition]);
-    let request = ProduceRequest::default()
-        .with_acks(1)
-        .with_timeout_ms(30_000)
-        .with_topic_data(vec![topic]);
+/// Sends until the broker has the topic, which it may just have been told to create.
+pub async fn send(connection: &mut Connection, topic: &str, batch: Bytes) -> Result<()> {
+    let request = produce_request(topic, 1, batch);
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let answer = connection.call(PRODUCE, &request).await?;
@@ -201,7 +204,7 @@ fn group_record(group: u64, now_ms: i64) -> Record {
     Record::GroupMetadata(key, Some(value))
 }
 
-fn value(random: &mut Random, bytes: usize) -> Vec<u8> {
+pub fn value(random: &mut Random, bytes: usize) -> Vec<u8> {
     const WORDS: [&[u8]; 8] = [
         b"order ",
         b"customer ",
@@ -224,13 +227,13 @@ fn value(random: &mut Random, bytes: usize) -> Vec<u8> {
     value
 }
 
-fn now_ms() -> i64 {
+pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Numbers that look random and are the same in every run (splitmix64).
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
     fn next(&mut self) -> u64 {

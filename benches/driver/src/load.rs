@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::connection::Connection;
 use crate::errors;
 use crate::fill::{TOPIC, group_name};
-use crate::process::Process;
+use crate::process::{Process, Work};
 
 const OFFSET_FETCH: i16 = 8;
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -36,7 +36,7 @@ pub async fn run(options: LoadOptions) -> Result<()> {
     loop {
         // Nobody listens for a while, and then somebody who does not know its partitions yet.
         if let Ok(true) = is_loaded(&options).await {
-            return meter.end("load", 1, Vec::new());
+            return meter.end("load", Work::of(1));
         }
         if Instant::now() > deadline {
             bail!("the groups are not loaded after {PATIENCE:?}");

@@ -1,17 +1,27 @@
-//! The clients of `benches/groups` and `benches/cleaner`. They are many and cheap: one thread, one connection per member, and
-//! the protocol's own messages, so that what is measured is the broker. A phase's figures are one line of JSON.
+//! The clients of `benches/scale` and `benches/hot_path`. They are cheap, and where there are many, one thread has them all: what
+//! is measured is the broker. A phase's figures are one line of JSON.
+//!
+//! Groups and their logs: [`scenario`], [`fill`], [`load`], [`clean`]. One request as often as it goes: [`produce`], [`consume`],
+//! and [`floor`], the least that the same bytes can cost.
 
 mod board;
 mod classic;
 mod clean;
 mod connection;
+mod consume;
 mod consumer;
 mod errors;
 mod fill;
+mod floor;
+mod frames;
+mod histogram;
 mod load;
 mod member;
+mod pipeline;
 mod process;
+mod produce;
 mod scenario;
+mod schedule;
 
 use anyhow::Result;
 use clap::Parser;
@@ -31,6 +41,16 @@ enum Command {
     Load(load::LoadOptions),
     /// Makes the topic of `fill-keys` due for cleaning and waits until it is clean.
     Clean(clean::CleanOptions),
+    /// Batches made beforehand, several requests under way on one connection.
+    Produce(produce::ProduceOptions),
+    /// Requests of one record each, many under way.
+    ProduceSmall(produce::SmallOptions),
+    /// Reads a topic and drops it, one request under way.
+    Consume(consume::ConsumeOptions),
+    /// What `produce` costs at least: receive, checksum, write to a file.
+    FloorProduce(floor::ProduceOptions),
+    /// What `consume` costs at least: `sendfile`.
+    FloorConsume(floor::ConsumeOptions),
 }
 
 fn main() -> Result<()> {
@@ -47,6 +67,11 @@ fn main() -> Result<()> {
             Command::FillKeys(options) => fill::keys(options).await,
             Command::Load(options) => load::run(options).await,
             Command::Clean(options) => clean::run(options).await,
+            Command::Produce(options) => produce::run(options).await,
+            Command::ProduceSmall(options) => produce::run_small(options).await,
+            Command::Consume(options) => consume::run(options),
+            Command::FloorProduce(options) => floor::produce(options),
+            Command::FloorConsume(options) => floor::consume(options),
         }
     })
 }

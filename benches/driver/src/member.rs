@@ -19,6 +19,7 @@ use crate::classic::{self, ClassicMember};
 use crate::connection::Connection;
 use crate::consumer::ConsumerMember;
 use crate::errors;
+use crate::histogram::Histogram;
 
 const OFFSET_COMMIT: i16 = 9;
 
@@ -57,7 +58,7 @@ pub struct Member {
 /// How long each commit took since it was due.
 #[derive(Default)]
 pub struct Commits {
-    pub latencies: RefCell<Vec<Duration>>,
+    pub latencies: RefCell<Histogram>,
     pub changed: Notify,
 }
 
@@ -98,7 +99,7 @@ impl MemberTask {
                     }
                     Some(Order::Commit(due)) => {
                         self.commit().await?;
-                        self.commits.latencies.borrow_mut().push(due.elapsed());
+                        self.commits.latencies.borrow_mut().record(due.elapsed());
                         self.commits.changed.notify_one();
                     }
                 },
@@ -146,7 +147,7 @@ impl MemberTask {
         };
         let partition = OffsetCommitRequestPartition::default()
             .with_partition_index(partition.unwrap_or(0))
-            .with_committed_offset(self.commits.latencies.borrow().len() as i64)
+            .with_committed_offset(self.commits.latencies.borrow().count() as i64)
             .with_committed_metadata(Some(StrBytes::new()));
         let topic = OffsetCommitRequestTopic::default()
             .with_name(TopicName(self.place.topic.clone()))

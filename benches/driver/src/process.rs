@@ -1,10 +1,14 @@
-//! What the broker's process has used so far, from /proc.
+//! What the work of a phase has cost: the broker's process by /proc, or a thread of this one.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
 use serde::Serialize;
+
+use crate::histogram::Histogram;
 
 #[derive(Clone, Copy)]
 pub struct Process {
@@ -18,19 +22,34 @@ pub struct Cpu {
     system_s: f64,
 }
 
+/// What was done in a phase.
+#[derive(Default)]
+pub struct Work {
+    pub operations: u64,
+    /// Zero where they say nothing.
+    pub bytes: u64,
+    /// Those of single operations, where they say something.
+    pub latencies: Histogram,
+}
+
 /// A phase of a bench as one line of output.
 #[derive(Serialize)]
-pub struct Phase {
-    phase: String,
+struct Phase<'a> {
+    phase: &'a str,
     operations: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
     seconds: f64,
     cpu_user_s: f64,
     cpu_system_s: f64,
-    rss_mb: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rss_mb: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     p50_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     p99_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p99_9_ms: Option<f64>,
 }
 
 /// A phase under way.
@@ -95,31 +114,80 @@ impl Meter {
         let (before, begun) = (self.process.cpu()?, Instant::now());
         tokio::time::sleep(rest).await;
         let after = self.process.cpu()?;
-        self.cpu.user_s += after.user_s - before.user_s;
-        self.cpu.system_s += after.system_s - before.system_s;
+        self.cpu = self.cpu.and(after.since(before));
         self.begun += begun.elapsed();
         Ok(())
     }
 
-    /// Ends the phase and prints it. `latencies` are those of single operations, where they say something.
-    pub fn end(self, phase: &str, operations: u64, mut latencies: Vec<Duration>) -> Result<()> {
-        let seconds = self.begun.elapsed().as_secs_f64();
-        let cpu = self.process.cpu()?;
-        latencies.sort_unstable();
-        let at = |share: f64| {
-            let index = (latencies.len() as f64 * share) as usize;
-            let found = latencies.get(index.min(latencies.len().checked_sub(1)?))?;
-            Some(found.as_secs_f64() * 1e3)
-        };
-        let phase = Phase {
-            phase: phase.to_owned(),
+    /// Ends the phase and prints it.
+    pub fn end(self, phase: &str, work: Work) -> Result<()> {
+        let elapsed = self.begun.elapsed();
+        let cpu = self.process.cpu()?.since(self.cpu);
+        work.print(phase, elapsed, cpu, Some(self.process.rss_mb()?))
+    }
+}
+
+impl Cpu {
+    /// What the calling thread has used so far.
+    pub fn of_this_thread() -> Result<Self> {
+        let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
+        let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+        Ok(Self {
+            user_s: seconds(usage.user_time()),
+            system_s: seconds(usage.system_time()),
+        })
+    }
+
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            user_s: self.user_s - before.user_s,
+            system_s: self.system_s - before.system_s,
+        }
+    }
+
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            user_s: self.user_s + other.user_s,
+            system_s: self.system_s + other.system_s,
+        }
+    }
+}
+
+impl Work {
+    pub fn of(operations: u64) -> Self {
+        Self {
             operations,
-            seconds,
-            cpu_user_s: cpu.user_s - self.cpu.user_s,
-            cpu_system_s: cpu.system_s - self.cpu.system_s,
-            rss_mb: self.process.rss_mb()?,
-            p50_ms: at(0.50),
-            p99_ms: at(0.99),
+            ..Self::default()
+        }
+    }
+
+    /// As many operations as there are latencies.
+    pub fn timed(latencies: Histogram) -> Self {
+        Self {
+            operations: latencies.count(),
+            bytes: 0,
+            latencies,
+        }
+    }
+
+    pub fn add(&mut self, other: Self) {
+        self.operations += other.operations;
+        self.bytes += other.bytes;
+        self.latencies.add(&other.latencies);
+    }
+
+    pub fn print(self, phase: &str, elapsed: Duration, cpu: Cpu, rss_mb: Option<f64>) -> Result<()> {
+        let phase = Phase {
+            phase,
+            operations: self.operations,
+            bytes: Some(self.bytes).filter(|bytes| *bytes > 0),
+            seconds: elapsed.as_secs_f64(),
+            cpu_user_s: cpu.user_s,
+            cpu_system_s: cpu.system_s,
+            rss_mb,
+            p50_ms: self.latencies.percentile_ms(0.50),
+            p99_ms: self.latencies.percentile_ms(0.99),
+            p99_9_ms: self.latencies.percentile_ms(0.999),
         };
         println!("{}", serde_json::to_string(&phase)?);
         Ok(())

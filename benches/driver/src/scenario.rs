@@ -15,8 +15,9 @@ use crate::classic::ClassicMember;
 use crate::connection::Connection;
 use crate::consumer::ConsumerMember;
 use crate::errors;
+use crate::histogram::Histogram;
 use crate::member::{Commits, Member, MemberTask, Order, Place, Protocol, Role};
-use crate::process::Process;
+use crate::process::{Process, Work};
 
 const FIND_COORDINATOR: i16 = 4;
 /// No phase of any bench takes longer.
@@ -158,8 +159,7 @@ async fn form(options: &GroupOptions, groups: &[Group]) -> Result<()> {
     }
     meter.end(
         "form",
-        u64::from(options.groups) * options.members as u64,
-        Vec::new(),
+        Work::of(u64::from(options.groups) * options.members as u64),
     )
 }
 
@@ -171,8 +171,7 @@ async fn rest(options: &GroupOptions) -> Result<()> {
     tokio::time::sleep(Duration::from_secs_f64(options.rest_seconds)).await;
     meter.end(
         "rest",
-        u64::from(options.groups) * options.members as u64,
-        Vec::new(),
+        Work::of(u64::from(options.groups) * options.members as u64),
     )
 }
 
@@ -196,10 +195,10 @@ async fn commit(options: &GroupOptions, groups: &[Group], commits: &Commits) -> 
         sent = due.min(total);
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    while commits.latencies.borrow().len() < total {
+    while commits.latencies.borrow().count() < total as u64 {
         commits.changed.notified().await;
     }
-    meter.end("commit", total as u64, commits.latencies.take())
+    meter.end("commit", Work::timed(commits.latencies.take()))
 }
 
 /// Each time is from the leave to the moment when everybody else is stable again. The others hear of it by heartbeats that
@@ -209,7 +208,7 @@ async fn leave_and_return(options: &GroupOptions, groups: &[Group]) -> Result<()
         return Ok(());
     };
     let mut meter = Process::new(options.pid).begin()?;
-    let mut times = Vec::with_capacity(options.leaves);
+    let mut times = Histogram::default();
     let pause = Duration::from_millis(options.pause_ms);
     for round in 0..options.leaves {
         let leaver = round % options.members;
@@ -221,13 +220,18 @@ async fn leave_and_return(options: &GroupOptions, groups: &[Group]) -> Result<()
         member.orders.send(Order::Leave(done))?;
         left.await?;
         settle(group, options.members - 1, epoch, Some(leaver)).await;
-        times.push(begun.elapsed());
+        times.record(begun.elapsed());
         meter.pause(pause).await?;
         let epoch = group.board.newest();
         member.orders.send(Order::Join)?;
         settle(group, options.members, epoch, None).await;
     }
-    meter.end("rebalance", 2 * options.leaves as u64, times)
+    let work = Work {
+        operations: 2 * options.leaves as u64,
+        latencies: times,
+        ..Work::default()
+    };
+    meter.end("rebalance", work)
 }
 
 /// Nudges those who are behind until the group is settled; `gone` is no member any more.
