@@ -4,7 +4,7 @@ import json
 import re
 
 from _stopped import RECORDS, SEGMENT_BYTES, stopped
-from harness import check, expect, expect_eq, expect_in, expect_match
+from harness import check, eventually, expect, expect_eq, expect_in, expect_match
 
 UUID = r"[A-Za-z0-9_-]{22}"
 
@@ -214,16 +214,25 @@ def metadata_shell(ctx):
 
     def shell(path, *command):
         return ctx.tool("kafka-metadata-shell", "--snapshot", path, *command)
-    for path in (log, last_snapshot(seen)):
+
+    def finds_everything(path):
         result = shell(path, "find", "/image")
         for node in ("acls", "clientQuotas", "cluster", "configs", "delegationToken", "features", "producerIds", "provenance", "scram", "topics"):
             expect_in(f"/image/{node}", result.lines, result)
         for node in ("cluster/brokers/1", f"topics/byName/{seen.segmented}/0", f"topics/byId/{seen.topic_ids[seen.segmented]}"):
             expect_in(f"/image/{node}", result.lines, result)
-    result = shell(log, "ls", "/image/topics/byName")
-    expect_eq(set(result.lines), set(seen.topic_ids), "topics", result)
-    result = shell(log, "cat", f"/image/topics/byName/{seen.empty}/1")
-    expect_match(r"replicas.*1", result.out, result)
+        return True
+
+    def lists_topics():
+        result = shell(log, "ls", "/image/topics/byName")
+        expect_eq(set(result.lines), set(seen.topic_ids), "topics", result)
+        result = shell(log, "cat", f"/image/topics/byName/{seen.empty}/1")
+        expect_match(r"replicas.*1", result.out, result)
+        return True
+    # The shell runs the command while it still reads, so it may answer from the beginning of the log.
+    for path in (log, last_snapshot(seen)):
+        eventually(lambda: finds_everything(path), f"what is in {path.name}", timeout_s=60)
+    eventually(lists_topics, "the topics", timeout_s=60)
 
 
 @check("storage: info on the data directory", own_broker=True)
