@@ -136,8 +136,12 @@ def finish_transaction(swap):
     expect_match(r"^data open-0 read_committed 11 records to 14 ", committed())
 
 
+# Apache Kafka's own start after a kill: it begins to load what it led, hears that its old registration has lost it, and loads again.
+PASSING = "because the partition is not online or is no longer the leader"
+
+
 def no_complaints(broker):
-    bad = [line for line in broker.log_text().splitlines() if re.search(r"\] (ERROR|FATAL) ", line)]
+    bad = [line for line in broker.log_text().splitlines() if re.search(r"\] (ERROR|FATAL) ", line) and PASSING not in line]
     expect(not bad, f"{broker.log_path} complains:\n" + "\n".join(bad[:10]))
 
 
