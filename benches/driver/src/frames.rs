@@ -1,11 +1,12 @@
 //! Requests as bytes: built once, sent many times, so that a client under load does nothing but write.
 
 use anyhow::{Context, Result};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{BrokerId, FetchRequest, ProduceRequest, RequestHeader, TopicName};
-use kafka_protocol::protocol::{Encodable, Request, StrBytes};
+use kafka_protocol::messages::{BrokerId, FetchRequest, ProduceRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
+pub use ottla_checker::connection::{LENGTH_BYTES, request};
 use ottla_storage::batch::{BatchBuilder, BatchOptions, Codec};
 
 use crate::fill::{Random, now_ms, value};
@@ -13,31 +14,9 @@ use crate::fill::{Random, now_ms, value};
 pub const PRODUCE: i16 = 9;
 /// The last version that names topics, not their ids.
 pub const FETCH: i16 = 12;
-pub const LENGTH_BYTES: usize = 4;
 /// Of the correlation id, behind the length, the API key and the version.
 const CORRELATION_ID_AT: usize = 8;
 const TIMEOUT_MS: i32 = 30_000;
-
-/// The length and the request.
-pub fn request<Q: Request>(
-    version: i16,
-    correlation_id: i32,
-    client_id: &StrBytes,
-    request: &Q,
-) -> Result<BytesMut> {
-    let header = RequestHeader::default()
-        .with_request_api_key(Q::KEY)
-        .with_request_api_version(version)
-        .with_correlation_id(correlation_id)
-        .with_client_id(Some(client_id.clone()));
-    let mut frame = BytesMut::with_capacity(512);
-    frame.put_u32(0);
-    header.encode(&mut frame, Q::header_version(version))?;
-    request.encode(&mut frame, version)?;
-    let length = u32::try_from(frame.len() - LENGTH_BYTES)?;
-    frame[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
-    Ok(frame)
-}
 
 pub fn set_correlation_id(frame: &mut [u8], correlation_id: i32) -> Result<()> {
     let place = frame.get_mut(CORRELATION_ID_AT..CORRELATION_ID_AT + 4);
@@ -98,7 +77,8 @@ fn topic_name(name: &str) -> TopicName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kafka_protocol::protocol::{Decodable, HeaderVersion};
+    use kafka_protocol::messages::RequestHeader;
+    use kafka_protocol::protocol::{Decodable, HeaderVersion, Request};
     use ottla_storage::batch::{BatchHeader, crc_is_valid};
 
     #[test]

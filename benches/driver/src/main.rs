@@ -7,7 +7,6 @@
 mod board;
 mod classic;
 mod clean;
-mod connection;
 mod consume;
 mod consumer;
 mod errors;
@@ -26,6 +25,7 @@ mod schedule;
 use anyhow::Result;
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use ottla_checker::connection;
 use tokio::task::LocalSet;
 
 #[derive(Parser)]
