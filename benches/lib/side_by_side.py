@@ -31,9 +31,10 @@ class BenchBroker(Broker):
                 str(self.properties_path)]
 
 
-def build(*packages):
+def build(*packages, with_kafka=True):
     """Lays out Kafka and builds what runs, unless OTTLA_BIN names a broker (with bench-driver beside it, where one is needed)."""
-    subprocess.run([ROOT / "compat" / "lib" / "kafka-home.sh"], check=True, stdout=subprocess.DEVNULL)
+    if with_kafka:
+        subprocess.run([ROOT / "compat" / "lib" / "kafka-home.sh"], check=True, stdout=subprocess.DEVNULL)
     if "OTTLA_BIN" not in os.environ:
         packages = [option for package in ("ottla", *packages) for option in ("-p", package)]
         subprocess.run(["cargo", "build", "--release", "--bins", *packages], check=True, cwd=ROOT)
@@ -41,10 +42,10 @@ def build(*packages):
     TARGET.mkdir(exist_ok=True)
 
 
-def in_turn(rounds):
-    """The brokers in the order of their runs. It changes each round, so that neither always gets the warmer machine."""
+def in_turn(rounds, kinds=KINDS):
+    """The brokers in the order of their runs. It changes each round, so that none always gets the warmer machine."""
     for number in range(rounds):
-        yield from ((number, kind) for kind in (KINDS if number % 2 == 0 else reversed(KINDS)))
+        yield from ((number, kind) for kind in (kinds if number % 2 == 0 else reversed(kinds)))
 
 
 def drive(command, broker=None, **options):
@@ -76,22 +77,23 @@ def create_topic(broker, topic, partitions, **configs):
 class Figures:
     """What was measured, by row and broker, and the medians of it."""
 
-    def __init__(self):
+    def __init__(self, kinds=KINDS):
+        self.kinds = kinds
         self.rows = {}
 
     def add(self, row, kind, **figures):
-        self.rows.setdefault(row, {k: [] for k in KINDS})[kind].append(figures)
+        self.rows.setdefault(row, {k: [] for k in self.kinds})[kind].append(figures)
         told = ", ".join(f"{name} {value:.4g}" for name, value in figures.items() if value is not None)
         print(f"{row}: {kind}: {told}", file=sys.stderr, flush=True)
 
     def median(self, row, kind, name):
-        values = [run[name] for run in self.rows[row][kind] if run.get(name) is not None]
+        values = [run[name] for run in self.rows[row].get(kind, ()) if run.get(name) is not None]
         return statistics.median(values) if values else None
 
-    def ratio(self, row, name):
-        """How many times as much Apache Kafka needs; None when Ottla needs too little to be measured."""
-        kafka, ottla = (self.median(row, kind, name) for kind in KINDS)
-        return kafka / ottla if ottla else None
+    def ratio(self, row, name, over="kafka", under="ottla"):
+        """How many times as much `over` needs; None when `under` needs too little to be measured, or one of them was not."""
+        over, under = (self.median(row, kind, name) for kind in (over, under))
+        return over / under if under and over is not None else None
 
     def cheaper_kafka(self, name):
         """Rows in which Ottla needs more than Apache Kafka: none is acceptable, even on a noisy machine."""
