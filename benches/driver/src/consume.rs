@@ -1,12 +1,14 @@
 //! A consumer that looks at nothing but where the next batch begins.
 
 use std::io::Write;
+use std::net::TcpStream;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use clap::Args;
+use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::{FetchResponse, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, HeaderVersion, StrBytes};
 use ottla_storage::batch::{BatchHeader, HEADER_BYTES};
@@ -16,8 +18,12 @@ use crate::frames::{self, FETCH};
 use crate::histogram::Histogram;
 use crate::pipeline::{Answers, connect};
 use crate::process::{Process, Work};
+use crate::schedule::Schedule;
 
 const CLIENT_ID: StrBytes = StrBytes::from_static_str("bench");
+/// Of one answer to a consumer that keeps up with a producer.
+const FOLLOWER_MAX_BYTES: i32 = 1 << 20;
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Args)]
 pub struct ConsumeOptions {
@@ -40,6 +46,17 @@ pub struct ConsumeOptions {
     consumers: usize,
 }
 
+/// A consumer of one partition.
+pub struct Reader {
+    topic: String,
+    max_bytes: i32,
+    stream: TcpStream,
+    answers: Answers,
+    offset: i64,
+    /// As the last answer told it.
+    high_watermark: i64,
+}
+
 pub fn run(options: ConsumeOptions) -> Result<()> {
     let meter = Process::new(options.pid).begin()?;
     let all = thread::scope(|scope| {
@@ -57,36 +74,88 @@ pub fn run(options: ConsumeOptions) -> Result<()> {
 }
 
 fn consume(options: &ConsumeOptions) -> Result<Work> {
-    let mut stream = connect(&options.bootstrap)?;
-    let mut answers = Answers::of(&stream)?;
-    let mut work = Work::default();
+    let mut reader = Reader::open(&options.bootstrap, &options.topic, options.max_bytes)?;
     let mut latencies = Histogram::default();
-    let mut offset = 0;
-    while work.bytes < options.bytes {
-        let request = frames::fetch_request(&options.topic, offset, options.max_bytes);
-        let frame = frames::request(FETCH, 0, &CLIENT_ID, &request)?;
+    let mut bytes = 0;
+    while bytes < options.bytes {
         let begun = Instant::now();
-        stream.write_all(&frame)?;
-        let answer = Bytes::from(answers.take()?);
+        let received = reader.fetch()?;
         latencies.record(begun.elapsed());
-        let records = records_of(answer.clone())?;
-        match next_offset(&records)? {
-            Some(next) => offset = next,
-            None if offset == 0 => bail!("{} is empty", options.topic),
-            None => offset = 0,
+        if received == 0 {
+            bail!("{} is empty", options.topic);
         }
-        work.bytes += records.len() as u64;
-        // Nobody else has it any more, so this does not copy.
-        drop(records);
-        answers.give_back(answer.into());
+        bytes += received as u64;
+        if reader.offset >= reader.high_watermark {
+            reader.offset = 0;
+        }
     }
     Ok(Work {
-        bytes: work.bytes,
+        bytes,
         ..Work::timed(latencies)
     })
 }
 
-fn records_of(mut answer: Bytes) -> Result<Bytes> {
+impl Reader {
+    fn open(bootstrap: &str, topic: &str, max_bytes: i32) -> Result<Self> {
+        let stream = connect(bootstrap)?;
+        Ok(Self {
+            topic: topic.to_owned(),
+            max_bytes,
+            answers: Answers::of(&stream)?,
+            stream,
+            offset: 0,
+            high_watermark: 0,
+        })
+    }
+
+    /// Reads what is there already.
+    pub fn at_end(bootstrap: &str, topic: &str) -> Result<Self> {
+        let mut reader = Self::open(bootstrap, topic, FOLLOWER_MAX_BYTES)?;
+        while reader.fetch()? > 0 {}
+        Ok(reader)
+    }
+
+    /// Reads the batches that are written from now on. Latencies are those from the time when each was due to be sent.
+    pub fn follow(&mut self, schedule: &Schedule, batches: u64, batch_records: usize) -> Result<Histogram> {
+        let first = self.offset;
+        let mut latencies = Histogram::default();
+        let mut last_received = Instant::now();
+        while latencies.count() < batches {
+            if self.fetch()? == 0 {
+                if last_received.elapsed() > PATIENCE {
+                    bail!("{} of {batches} batches have come", latencies.count());
+                }
+                continue;
+            }
+            last_received = Instant::now();
+            let arrived = u64::try_from(self.offset - first)? / batch_records as u64;
+            for number in latencies.count()..arrived.min(batches) {
+                let due = schedule.due(number).context("a follower needs a rate")?;
+                latencies.record(last_received.saturating_duration_since(due));
+            }
+        }
+        Ok(latencies)
+    }
+
+    /// Returns how many bytes of records have come: none at the end of the log.
+    fn fetch(&mut self) -> Result<usize> {
+        let request = frames::fetch_request(&self.topic, self.offset, self.max_bytes);
+        let frame = frames::request(FETCH, 0, &CLIENT_ID, &request)?;
+        self.stream.write_all(&frame)?;
+        let answer = Bytes::from(self.answers.take()?);
+        let partition = partition_of(answer.clone())?;
+        let records = partition.records.unwrap_or_default();
+        self.high_watermark = partition.high_watermark;
+        self.offset = next_offset(&records)?.unwrap_or(self.offset);
+        let received = records.len();
+        // Nobody else has it any more, so this does not copy.
+        drop(records);
+        self.answers.give_back(answer.into());
+        Ok(received)
+    }
+}
+
+fn partition_of(mut answer: Bytes) -> Result<PartitionData> {
     ResponseHeader::decode(&mut answer, FetchResponse::header_version(FETCH))?;
     let answer = FetchResponse::decode(&mut answer, FETCH)?;
     let mut topics = answer.responses.into_iter();
@@ -97,7 +166,7 @@ fn records_of(mut answer: Bytes) -> Result<Bytes> {
         .into_iter();
     let partition = partitions.next().context("no partition in the answer")?;
     match partition.error_code {
-        errors::NONE => Ok(partition.records.unwrap_or_default()),
+        errors::NONE => Ok(partition),
         error => bail!("Fetch: error {error}"),
     }
 }

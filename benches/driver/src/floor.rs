@@ -82,7 +82,7 @@ pub fn produce(options: ProduceOptions) -> Result<()> {
     let (cpu, latencies) = thread::scope(|scope| {
         let server = scope.spawn(|| metered(&listener, |stream| append_all(stream, &log.file, frame_bytes)));
         let stream = connect(&address)?;
-        let latencies = pipeline.run(&stream, &mut frame, |_| Ok(()));
+        let latencies = pipeline.run(&stream, &mut frame, &pipeline.begin(), |_| Ok(()));
         drop(stream);
         Ok::<_, anyhow::Error>((joined(server.join())?, latencies?))
     })?;

@@ -35,17 +35,23 @@ pub fn connect(address: &str) -> Result<TcpStream> {
 }
 
 impl Pipeline {
+    /// The first request is due now.
+    pub fn begin(&self) -> Schedule {
+        Schedule::new(Instant::now(), self.rate)
+    }
+
     /// Sends the same frame again and again, under a new correlation id each time. `check` looks at each answer, header included.
     pub fn run(
         &self,
         stream: &TcpStream,
         frame: &mut [u8],
+        schedule: &Schedule,
         check: impl Fn(&[u8]) -> Result<()>,
     ) -> Result<Histogram> {
         let (permits, permitted) = sync_channel(self.in_flight);
         let (due, sent) = channel();
         thread::scope(|scope| {
-            let writer = scope.spawn(|| self.write(stream, frame, permits, due));
+            let writer = scope.spawn(|| self.write(stream, frame, schedule, permits, due));
             let read = self.read(stream, permitted, sent, check);
             if read.is_err() {
                 // The writer may wait for a socket that nobody reads any more.
@@ -62,12 +68,12 @@ impl Pipeline {
         &self,
         mut stream: &TcpStream,
         frame: &mut [u8],
+        schedule: &Schedule,
         permits: SyncSender<()>,
         due: Sender<Instant>,
     ) -> Result<()> {
         // A sleep that ends when it should, not 50 us later.
         nix::sys::prctl::set_timerslack(1)?;
-        let schedule = Schedule::new(Instant::now(), self.rate);
         for number in 0..self.requests {
             permits.send(()).context("the reader ended")?;
             due.send(schedule.wait(number)).context("the reader ended")?;

@@ -1,6 +1,8 @@
 //! A producer that does as little as one can: its one batch is made beforehand and sent again and again.
 
-use anyhow::{Context, Result, bail};
+use std::thread;
+
+use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use clap::Args;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
@@ -8,6 +10,7 @@ use kafka_protocol::messages::{CreateTopicsRequest, ProduceResponse, ResponseHea
 use kafka_protocol::protocol::{Decodable, HeaderVersion, StrBytes};
 
 use crate::connection::Connection;
+use crate::consume::Reader;
 use crate::errors;
 use crate::fill::{FillCodec, send};
 use crate::frames::{self, PRODUCE};
@@ -39,6 +42,9 @@ pub struct Shape {
     /// Records a second, however long the answers take; without it as many as are answered.
     #[arg(long)]
     rate: Option<f64>,
+    /// With a rate: latencies are those until a consumer has the records.
+    #[arg(long)]
+    end_to_end: bool,
 }
 
 #[derive(Args)]
@@ -86,6 +92,7 @@ pub async fn run_small(options: SmallOptions) -> Result<()> {
         acks: 1,
         codec: FillCodec::None,
         rate: None,
+        end_to_end: false,
     };
     produce("produce-small", &options.target, &shape).await
 }
@@ -95,12 +102,35 @@ async fn produce(phase: &str, target: &Target, shape: &Shape) -> Result<()> {
     create(&mut connection, &target.topic).await?;
     // Not measured: it may take a moment until the new topic can be written to.
     send(&mut connection, &target.topic, shape.batch()).await?;
+    if shape.end_to_end {
+        return produce_and_follow(target, shape);
+    }
     let pipeline = shape.pipeline()?;
     let mut frame = shape.frame(&target.topic)?;
     let stream = connect(&target.bootstrap)?;
     let meter = Process::new(target.pid).begin()?;
-    let latencies = pipeline.run(&stream, &mut frame, check)?;
+    let schedule = pipeline.begin();
+    let latencies = pipeline.run(&stream, &mut frame, &schedule, check)?;
     meter.end(phase, shape.work(latencies))
+}
+
+/// The same beside a consumer; the latencies are its own.
+fn produce_and_follow(target: &Target, shape: &Shape) -> Result<()> {
+    let pipeline = shape.pipeline()?;
+    if pipeline.rate.is_none() {
+        bail!("without a rate nothing is due, and nothing can be late");
+    }
+    let mut frame = shape.frame(&target.topic)?;
+    let stream = connect(&target.bootstrap)?;
+    let mut reader = Reader::at_end(&target.bootstrap, &target.topic)?;
+    let meter = Process::new(target.pid).begin()?;
+    let schedule = pipeline.begin();
+    let latencies = thread::scope(|scope| {
+        let follower = scope.spawn(|| reader.follow(&schedule, pipeline.requests, shape.batch_records));
+        pipeline.run(&stream, &mut frame, &schedule, check)?;
+        follower.join().map_err(|_| anyhow!("the consumer panicked"))?
+    })?;
+    meter.end("produce", shape.work(latencies))
 }
 
 impl Shape {

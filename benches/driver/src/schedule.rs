@@ -23,7 +23,7 @@ impl Schedule {
         due
     }
 
-    fn due(&self, number: u64) -> Option<Instant> {
+    pub fn due(&self, number: u64) -> Option<Instant> {
         let per_second = self.per_second?;
         Some(self.begun + Duration::from_secs_f64(number as f64 / per_second))
     }
