@@ -31,19 +31,21 @@ enum Command {
 const FINDINGS_SHOWN: usize = 40;
 
 fn main() -> Result<ExitCode> {
-    let history = match Command::parse() {
+    let (history, ended) = match Command::parse() {
         Command::Run { options, history } => {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            let made = LocalSet::new().block_on(&runtime, clients::run(&options))?;
+            let (made, ended) = LocalSet::new().block_on(&runtime, clients::run(&options));
             std::fs::write(&history, made.to_string())
                 .with_context(|| format!("cannot write {}", history.display()))?;
-            made
+            (made, ended)
         }
-        Command::Judge { history } => std::fs::read_to_string(&history)
-            .with_context(|| format!("cannot read {}", history.display()))?
-            .parse()?,
+        Command::Judge { history } => {
+            let text = std::fs::read_to_string(&history)
+                .with_context(|| format!("cannot read {}", history.display()))?;
+            (text.parse()?, Ok(()))
+        }
     };
     print_counts(&history);
     let findings = judge(&history);
@@ -51,6 +53,8 @@ fn main() -> Result<ExitCode> {
         println!("{finding}");
     }
     println!("{} findings", findings.len());
+    // Said last, and after the findings: they may be why.
+    ended.context("the run broke off")?;
     Ok(ExitCode::from(u8::from(!findings.is_empty())))
 }
 

@@ -16,6 +16,7 @@ use super::link::Link;
 use super::records;
 use super::shared::{INPUTS, OUTPUTS, Shared};
 
+const OFFSET_OUT_OF_RANGE: i16 = 1;
 const WAIT_MS: i32 = 50;
 const PARTITION_BYTES: i32 = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(15);
@@ -52,15 +53,14 @@ impl Reader {
             if self.shared.below(50) == 0 {
                 *position = 0;
             }
-            if let Some((_, next)) = self.poll(partition, isolation, *position).await? {
-                *position = next;
-            }
+            let polled = self.poll(partition, isolation, *position).await?;
+            *position = polled.map_or(0, |(_, next)| next);
             sleep(PAUSE).await;
         }
         Ok(())
     }
 
-    /// Records, and where to go on.
+    /// Records, and where to go on; nothing when nobody answers, or the log is shorter than it was.
     pub async fn poll(
         &mut self,
         partition: Partition,
@@ -170,7 +170,7 @@ impl Reader {
             })
             .await;
         let Some(answer) = told.answer.filter(|_| told.outcome == Outcome::Ok) else {
-            if told.error > 0 {
+            if told.error > 0 && told.error != OFFSET_OUT_OF_RANGE {
                 bail!("Fetch of partition {partition} from {from}: error {}", told.error);
             }
             return Ok(None);

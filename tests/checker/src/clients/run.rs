@@ -36,8 +36,8 @@ pub struct Options {
     name: String,
 }
 
-/// Wants a `LocalSet` around it.
-pub async fn run(options: &Options) -> Result<History> {
+/// What was asked and told, also when the run broke off. Wants a `LocalSet` around it.
+pub async fn run(options: &Options) -> (History, Result<()>) {
     let until = Instant::now() + Duration::from_secs(options.seconds);
     let shared = Shared::new(
         options.bootstrap.clone(),
@@ -45,27 +45,32 @@ pub async fn run(options: &Options) -> Result<History> {
         options.seed,
         until,
     );
-    prepare(&shared).await?;
+    let ended = work(&shared).await;
+    (shared.into_history(), ended)
+}
+
+async fn work(shared: &Shared) -> Result<()> {
+    prepare(shared).await?;
     let mut workers = JoinSet::new();
     for _ in 0..WRITERS {
         workers.spawn_local(writer::write(shared.clone()));
     }
     for input in 0..INPUTS {
-        workers.spawn_local(Copier::new(&shared, input).copy());
+        workers.spawn_local(Copier::new(shared, input).copy());
     }
     for isolation in [Isolation::Uncommitted, Isolation::Committed] {
-        workers.spawn_local(Reader::new(&shared).watch(isolation));
+        workers.spawn_local(Reader::new(shared).watch(isolation));
     }
     while let Some(ended) = workers.join_next().await {
         ended.context("a worker")??;
     }
-    let mut reader = Reader::new(&shared);
+    let mut reader = Reader::new(shared);
     for partition in 0..INPUTS + OUTPUTS {
         for isolation in [Isolation::Uncommitted, Isolation::Committed] {
             reader.drain(partition, isolation).await?;
         }
     }
-    Ok(shared.into_history())
+    Ok(())
 }
 
 /// Topics, and the coordinators' own: they are made when somebody first asks for a coordinator.
