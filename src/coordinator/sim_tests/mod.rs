@@ -178,3 +178,25 @@ proptest! {
         sim.check_settled();
     }
 }
+
+/// A static member waits in its join when another's heartbeat begins the upgrade, and dies; the upgrade cannot be written.
+#[test]
+fn a_failed_upgrade_keeps_nobody_who_is_gone() {
+    let mut sim = Sim::new();
+    for event in [
+        Event::Start(1, Kind::Eager),
+        Event::Start(0, Kind::Eager),
+        Event::Tick(1),
+        Event::Start(3, Kind::Consumer),
+        Event::FailNext,
+        Event::Tick(0),
+        Event::Tick(3),
+        Event::Tick(0),
+        Event::Crash(0),
+        Event::Leave(3),
+    ] {
+        sim.run(&event);
+    }
+    sim.settle();
+    sim.check_settled();
+}

@@ -166,8 +166,8 @@ impl ConsumerGroup {
 }
 
 impl GroupShard {
-    /// Those who wait in the classic group are to join again, and the sessions of all go on. Should the records not be
-    /// written, the group stays classic, and the timers find nobody.
+    /// Those who wait in the classic group are to join again, and the sessions of all go on, in both groups: should the records
+    /// not be written, the group stays classic, and those who have been told and are never heard of again must not stay.
     pub(in crate::consumer) fn upgraded(
         &mut self,
         group: &ConsumerGroup,
@@ -182,7 +182,9 @@ impl GroupShard {
             }
         }
         let outcome = self.with_group(&group.id, now, |turn| {
-            turn.dismiss_all(ErrorCode::RebalanceInProgress)
+            turn.dismiss_all(ErrorCode::RebalanceInProgress);
+            let ids: Vec<Arc<str>> = turn.group.members().map(|member| member.id.clone()).collect();
+            ids.iter().for_each(|id| turn.reset_session(id));
         });
         outcome.unwrap_or_default().replies
     }
