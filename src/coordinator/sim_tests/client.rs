@@ -100,7 +100,12 @@ impl Client {
         };
         // Those who wait for the others to join are not expected to say anything.
         let waits = self.asked.is_some_and(|token| !coordinator.has_answer(token));
-        !waits && now_ms.saturating_sub(self.heard_ms) >= session_ms
+        // An answer that it has not looked at yet is as old as its question.
+        let heard_ms = match self.asked {
+            Some(_) => self.asked_ms,
+            None => self.heard_ms,
+        };
+        !waits && now_ms.saturating_sub(heard_ms) >= session_ms
     }
 
     /// Takes the answer that it waits for, if it is there, and asks the next thing.
