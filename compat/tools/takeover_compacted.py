@@ -144,4 +144,6 @@ def compacted(ctx):
         life.change(kind, kill)
         life.holds(f"after the change to {kind}")
     _, count = life.read()
-    expect(count < 2 * KEYS, f"{count} records are left of {len(turns) * STEPS * 60}")
+    # How much lies in the active segment, which is never cleaned, is a matter of moments.
+    written = len(turns) * STEPS * 60
+    expect(count < written // 2, f"{count} records are left of {written}")
