@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Result;
-use tokio::time::sleep;
+use anyhow::{Result, bail};
+use tokio::time::{Instant, sleep};
 
 use crate::history::{Isolation, Outcome, Partition, Value};
 
@@ -15,6 +15,8 @@ use super::shared::{INPUTS, OUTPUTS, Shared};
 
 const PAUSE: Duration = Duration::from_millis(10);
 const RECORDS: usize = 6;
+/// For how long the broker, which is not killed any more, may leave a last incarnation without its answers.
+const LAST_ANSWER_MAX: Duration = Duration::from_secs(60);
 
 pub struct Copier {
     shared: Shared,
@@ -57,7 +59,11 @@ impl Copier {
             }
         }
         // Ends what is open, and reads how far the copies have come.
+        let until = Instant::now() + LAST_ANSWER_MAX;
         while self.begin().await.is_none() {
+            if Instant::now() >= until {
+                bail!("no coordinator has served {} for {LAST_ANSWER_MAX:?}", self.input);
+            }
             sleep(PAUSE).await;
         }
         Ok(())
