@@ -2,8 +2,9 @@
 //!
 //! A handler is `pub fn handle(ctx: &Ctx, request: XRequest) -> Reply<XResponse>` in `api/<family>/<api>.rs`. It runs in
 //! the order in which the connection's requests arrived, so what must happen in order happens before it returns; what has
-//! to wait goes into [`Reply::Later`] (where produce and fetch overlap, and everything else runs alone). To add one: write the file, name it in the family's `mod.rs`, and put its path into
-//! the last column of its row in `table.rs`. From then on ApiVersions advertises it.
+//! to wait goes into [`Reply::Later`] (where produce and fetch overlap, and everything else runs alone). To add one: write the
+//! file, name it in the family's `mod.rs`, and put its path into the last column of its row in `table.rs`. From then on
+//! ApiVersions advertises it.
 
 pub mod ctx;
 pub mod dispatch;

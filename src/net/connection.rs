@@ -1,8 +1,8 @@
 //! One connection, one task: read, start, answer in order, write; and every reason for which it ends, in one log line.
 //!
 //! Requests are started in the order of arrival: those that may overlap while others are under way, all others alone.
-//! Answers that are not there yet wait in `in_flight`, which polls them all and hands them out in order. While answers wait for the socket, no further request is started: a peer that does not read
-//! holds at most one backlog.
+//! Answers that are not there yet wait in `in_flight`, which polls them all and hands them out in order. While answers wait for
+//! the socket, no further request is started: a peer that does not read holds at most one backlog.
 
 use std::future::{Future, ready};
 use std::io;

@@ -1,7 +1,8 @@
 //! Partitions of this node: leaders, followers, high watermarks, and who waits for them.
 //!
 //! Reading order: [`manager`] (which partitions there are, as the metadata says), [`partition`] (one of them), [`isr`] (how
-//! far the high watermark may go), [`waiters`], [`verification`] (what the partitions ask of transactions), [`moves`] (between log directories), [`log_config`], [`error`].
+//! far the high watermark may go), [`waiters`], [`verification`] (what the partitions ask of transactions), [`moves`] (between
+//! log directories), [`log_config`], [`error`].
 //!
 //! The room reads the metadata image and never changes it: what it has to say to the controller goes out through the
 //! caller.

@@ -1,8 +1,9 @@
 //! Loops around the pure machines: the controller over the metadata log, the coordinators over theirs.
 //!
-//! Reading order: [`format`](mod@format) (what must lie on disk before a start), [`metadata_log`] (the files), [`controller_loop`] (the one
-//! writer of cluster metadata), [`publish`] (how the rooms hear of it), [`lifecycle`] (this broker's registration),
-//! [`txn_markers`] (the ends of transactions, into partitions), [`janitor`] (what logs need from time to time), [`log_cleaner`] (compaction).
+//! Reading order: [`format`](mod@format) (what must lie on disk before a start), [`metadata_log`] (the files),
+//! [`controller_loop`] (the one writer of cluster metadata), [`publish`] (how the rooms hear of it), [`lifecycle`] (this
+//! broker's registration), [`coordinator_loop`] with [`group_coordinator`] and [`transaction_coordinator`], [`txn_markers`] (the
+//! ends of transactions, into partitions), [`janitor`] (what logs need from time to time), [`log_cleaner`] (compaction).
 
 pub mod assign_dirs;
 pub mod controller_loop;

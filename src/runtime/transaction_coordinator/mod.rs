@@ -109,43 +109,45 @@ impl TransactionCoordinator {
         coordinator
     }
 
-    pub async fn init_producer_id(&self, mut request: InitProducerId) -> Reply {
+    pub async fn init_producer_id(&self, request: InitProducerId) -> Reply {
         // Said even by a node that does not coordinate the id.
         if let Err(error) = self.options.transactions.timeout_ms(&request) {
             return Reply::Failed(error);
         }
         let partition = self.shards.partition_for(&request.transactional_id);
-        let command = Command::InitProducerId(request.clone());
-        match self.shards.submit(partition, command).await {
-            Reply::NeedsProducerId => {}
-            reply => return reply,
-        }
-        request.fresh_producer_id = match self.producer_ids.next().await {
-            Ok(producer_id) => Some(producer_id),
-            Err(error) => return Reply::Failed(error),
+        let command = |fresh_producer_id| {
+            Command::InitProducerId(InitProducerId {
+                fresh_producer_id,
+                ..request.clone()
+            })
         };
-        self.shards
-            .submit(partition, Command::InitProducerId(request))
-            .await
+        self.ask_with_producer_id(partition, command).await
     }
 
-    pub async fn end_transaction(&self, mut request: EndTransaction) -> Reply {
+    pub async fn end_transaction(&self, request: EndTransaction) -> Reply {
         if request.transactional_id.is_empty() {
             return Reply::Failed(ErrorCode::InvalidRequest);
         }
         let partition = self.shards.partition_for(&request.transactional_id);
-        let command = Command::EndTransaction(request.clone());
-        match self.shards.submit(partition, command).await {
+        let command = |fresh_producer_id| {
+            Command::EndTransaction(EndTransaction {
+                fresh_producer_id,
+                ..request.clone()
+            })
+        };
+        self.ask_with_producer_id(partition, command).await
+    }
+
+    /// Asks without a new producer id, and again with one if it turns out to take one: that is rare, and ids are not wasted.
+    async fn ask_with_producer_id(&self, partition: i32, command: impl Fn(Option<i64>) -> Command) -> Reply {
+        match self.shards.submit(partition, command(None)).await {
             Reply::NeedsProducerId => {}
             reply => return reply,
         }
-        request.fresh_producer_id = match self.producer_ids.next().await {
-            Ok(producer_id) => Some(producer_id),
-            Err(error) => return Reply::Failed(error),
-        };
-        self.shards
-            .submit(partition, Command::EndTransaction(request))
-            .await
+        match self.producer_ids.next().await {
+            Ok(producer_id) => self.shards.submit(partition, command(Some(producer_id))).await,
+            Err(error) => Reply::Failed(error),
+        }
     }
 
     /// Hands a command to the shard of a transactional id; it is in the queue when this returns.
