@@ -2,7 +2,8 @@
 // need and the console tools have not. Called like a console tool:
 //   TopicData create <server> <topic>:<partitions>...
 //   TopicData send <server>             stdin: topic, partition, timestamp, key, value, separated by tabs; no key is null, no partition is the key's
-//   TopicData settled <server> <group> <seconds> <topic>...   ends when nothing committed is left to read of these and all the group reads
+//   TopicData settled <server> <group> <seconds> <topic>...   ends when nothing committed is left to read of these, of all that the group
+//                                       has read, and of the topics in between that Streams made for it
 //   TopicData read <server> <topic>     prints key, value, separated by a tab, of every committed record
 
 import java.io.BufferedReader;
@@ -13,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -105,15 +107,17 @@ public final class TopicData {
 
     /**
      * What the group has still to read. The commits are asked for before the ends: when the sources are read to the end, all that the
-     * application sends to topics in between is there, so one look is enough. The control records of transactions are not "left".
+     * application sends to topics in between is there, so one look is enough. A partition in between without a commit is read from its
+     * start: its task may still be restoring its stores when the sources are done. The control records of transactions are not "left".
      */
     private static Map<String, String> left(Admin admin, KafkaConsumer<String, String> consumer, String group, Set<TopicPartition> required) throws Exception {
-        Map<TopicPartition, OffsetAndMetadata> committed = admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
+        Map<TopicPartition, OffsetAndMetadata> committed = new HashMap<>(admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get());
         Map<String, String> left = new TreeMap<>();
         required.stream().filter(partition -> committed.get(partition) == null).forEach(partition -> left.put(partition.toString(), "no commit"));
         if (!left.isEmpty()) {
             return left;
         }
+        between(admin, group).forEach(partition -> committed.putIfAbsent(partition, new OffsetAndMetadata(0)));
         Map<TopicPartition, Long> ends = ends(admin, committed.keySet());
         Set<TopicPartition> behind = committed.keySet().stream().filter(p -> committed.get(p).offset() < ends.get(p)).collect(Collectors.toSet());
         consumer.assign(behind);
@@ -122,6 +126,14 @@ public final class TopicData {
             left.putIfAbsent(record.topic() + "-" + record.partition(), record.offset() + " of " + ends);
         }
         return left;
+    }
+
+    /** What the application writes for itself and reads again; never its changelogs, whose readers do not commit. */
+    private static List<TopicPartition> between(Admin admin, String group) throws Exception {
+        List<String> names = admin.listTopics().names().get().stream()
+            .filter(name -> name.startsWith(group + "-") && (name.endsWith("-repartition") || name.endsWith("-topic"))).toList();
+        return admin.describeTopics(names).allTopicNames().get().values().stream()
+            .flatMap(topic -> topic.partitions().stream().map(info -> new TopicPartition(topic.name(), info.partition()))).toList();
     }
 
     private void read(String topic) throws Exception {
