@@ -10,7 +10,7 @@ mod net_limits;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use ottla_base::{Clock, SystemClock, Uuid};
 use ottla_metadata::image::ConfigKind;
 use ottla_metadata::{Delta, Image, Problem};
 use ottla_storage::dirs::ClusterIdentity;
+use ottla_storage::vfs::{Disk, Faults};
 use ottla_storage::{LogDirs, StorageError};
 use thiserror::Error;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -84,6 +85,32 @@ pub struct Broker {
     controller_thread: std::thread::JoinHandle<()>,
 }
 
+/// What a node takes from the machine besides its configuration: a test moves its time and breaks its disks.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub clock: Arc<dyn Clock>,
+    /// Asked before each change of a log dir.
+    pub faults: Option<Arc<dyn Faults>>,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            faults: None,
+        }
+    }
+}
+
+impl Surroundings {
+    fn disk(&self, path: &Path) -> Disk {
+        match &self.faults {
+            None => Disk::new(path),
+            Some(faults) => Disk::with_faults(path, faults.clone()),
+        }
+    }
+}
+
 /// The log dirs of a node. The metadata log may have one of its own.
 struct LogDirSet {
     data: Arc<LogDirs>,
@@ -93,19 +120,17 @@ struct LogDirSet {
 impl Broker {
     /// Starts a node; it serves when this returns.
     pub async fn open(config: Arc<BrokerConfig>) -> Result<Self, BrokerError> {
-        Self::open_with_clock(config, Arc::new(SystemClock)).await
+        Self::open_in(config, Surroundings::default()).await
     }
 
-    /// As [`Self::open`], with another clock: for tests that move time.
-    pub async fn open_with_clock(
-        config: Arc<BrokerConfig>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, BrokerError> {
+    /// As [`Self::open`], somewhere else than on the bare machine.
+    pub async fn open_in(config: Arc<BrokerConfig>, surroundings: Surroundings) -> Result<Self, BrokerError> {
+        let clock = surroundings.clock.clone();
         check_roles(&config)?;
         let (mut server, bound) = listen(&config).await?;
         let log_dirs = blocking({
             let config = config.clone();
-            move || LogDirSet::open(&config)
+            move || LogDirSet::open(&config, &surroundings)
         })
         .await?;
         let previous_broker_epoch = previous_broker_epoch(log_dirs.data.dirs());
@@ -202,20 +227,22 @@ impl Broker {
 }
 
 impl LogDirSet {
-    fn open(config: &BrokerConfig) -> Result<Self, BrokerError> {
+    fn open(config: &BrokerConfig, surroundings: &Surroundings) -> Result<Self, BrokerError> {
+        let disk = |path: &PathBuf| surroundings.disk(path);
         let own_dir = &config.metadata_log_dir;
         // The metadata log lies in the first dir of its set.
         let (mut first, others): (Vec<PathBuf>, Vec<PathBuf>) =
             config.log_dirs.iter().cloned().partition(|dir| dir == own_dir);
         let has_own = first.is_empty();
         first.extend(others);
-        let data = LogDirs::open(&first, None)?;
+        let data = LogDirs::open_on(&first, None, disk)?;
         data.check_metadata_location(own_dir)?;
         let identity = identity(&data, config)?;
         let metadata = match has_own {
-            true => Some(Arc::new(LogDirs::open(
+            true => Some(Arc::new(LogDirs::open_on(
                 std::slice::from_ref(own_dir),
                 Some(&identity),
+                disk,
             )?)),
             false => None,
         };

@@ -1,10 +1,11 @@
 //! A broker in this process, with its data in a directory of its own and its listeners on free ports.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ottla::broker::Broker;
+use ottla::broker::{Broker, BrokerError, Surroundings};
 use ottla::runtime::format::{FormatOptions, InitialVoter, format};
 use ottla_base::Uuid;
 use ottla_base::config::{BrokerConfig, Source};
@@ -13,11 +14,14 @@ use tokio::runtime::Runtime;
 
 use crate::client::Client;
 
+const DATA: &str = "data";
+
 pub struct Node {
     runtime: Runtime,
     broker: Option<Broker>,
     config: Arc<BrokerConfig>,
-    _folder: TempDir,
+    surroundings: Surroundings,
+    folder: TempDir,
 }
 
 impl Node {
@@ -27,35 +31,46 @@ impl Node {
 
     /// A new node with these keys of `server.properties`.
     pub fn start_with(settings: &[(&str, &str)]) -> Self {
+        Self::start_formatted(settings, &[])
+    }
+
+    /// As [`Self::start_with`], with other levels of features than the newest.
+    pub fn start_formatted(settings: &[(&str, &str)], features: &[(&str, i16)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data");
-        let mut overrides = vec![
-            (
-                "listeners".to_owned(),
-                "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0".to_owned(),
-            ),
-            ("log.dirs".to_owned(), data.to_string_lossy().into_owned()),
-        ];
-        overrides.extend(
-            settings
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
-        );
-        let config = BrokerConfig::load(&Source {
-            file: None,
-            overrides: &overrides,
-            environment: &|_| None,
-        });
-        let config = Arc::new(config.expect("the configuration is valid"));
-        format_dirs(&config);
+        let config = config(folder.path(), settings);
+        format_dirs(&config, features);
         let mut node = Self {
             runtime: Runtime::new().unwrap(),
             broker: None,
             config,
-            _folder: folder,
+            surroundings: Surroundings::default(),
+            folder,
         };
         node.open();
         node
+    }
+
+    /// Another node on a copy of what this one has left, which must be closed. It may not come up, if its disk fails.
+    pub fn copy(&self, settings: &[(&str, &str)], surroundings: Surroundings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy_dir(&self.folder.path().join(DATA), &folder.path().join(DATA));
+        let mut node = Self {
+            runtime: Runtime::new().unwrap(),
+            broker: None,
+            config: config(folder.path(), settings),
+            surroundings,
+            folder,
+        };
+        node.broker = node.try_open().ok();
+        node
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.broker.is_some()
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join(DATA)
     }
 
     /// Where clients connect.
@@ -84,6 +99,13 @@ impl Node {
         self.open();
     }
 
+    /// As [`Self::restart`], on another disk or at another time.
+    pub fn restart_in(&mut self, surroundings: Surroundings) {
+        self.close();
+        self.surroundings = surroundings;
+        self.open();
+    }
+
     /// As [`Self::restart`]; in between something happens to the data.
     pub fn restart_after(&mut self, change: impl FnOnce(&Path)) {
         self.close();
@@ -92,11 +114,16 @@ impl Node {
     }
 
     fn open(&mut self) {
-        let opened = self.runtime.block_on(Broker::open(self.config.clone()));
+        let opened = self.try_open();
         self.broker = Some(opened.unwrap_or_else(|error| panic!("the node does not start: {error}")));
     }
 
-    fn close(&mut self) {
+    fn try_open(&self) -> Result<Broker, BrokerError> {
+        let opening = Broker::open_in(self.config.clone(), self.surroundings.clone());
+        self.runtime.block_on(opening)
+    }
+
+    pub fn close(&mut self) {
         if let Some(broker) = self.broker.take() {
             self.runtime.block_on(broker.close());
         }
@@ -109,7 +136,40 @@ impl Drop for Node {
     }
 }
 
-fn format_dirs(config: &BrokerConfig) {
+fn config(folder: &Path, settings: &[(&str, &str)]) -> Arc<BrokerConfig> {
+    let data = folder.join(DATA).to_string_lossy().into_owned();
+    let own = [
+        ("listeners", "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0"),
+        ("log.dirs", &data),
+    ];
+    let overrides: Vec<(String, String)> = own
+        .iter()
+        .chain(settings)
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
+    let config = BrokerConfig::load(&Source {
+        file: None,
+        overrides: &overrides,
+        environment: &|_| None,
+    });
+    Arc::new(config.expect("the configuration is valid"))
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (from, to) = (
+            entry.as_ref().unwrap().path(),
+            to.join(entry.unwrap().file_name()),
+        );
+        match from.is_dir() {
+            true => copy_dir(&from, &to),
+            false => drop(fs::copy(&from, &to).unwrap()),
+        }
+    }
+}
+
+fn format_dirs(config: &BrokerConfig, features: &[(&str, i16)]) {
     let mut log_dirs: Vec<PathBuf> = config.log_dirs.clone();
     log_dirs.push(config.metadata_log_dir.clone());
     log_dirs.sort();
@@ -127,6 +187,10 @@ fn format_dirs(config: &BrokerConfig) {
             port: 9093,
             directory_id: Uuid::nil(),
         }],
+        features: features
+            .iter()
+            .map(|(name, level)| ((*name).to_owned(), *level))
+            .collect(),
         ..FormatOptions::default()
     });
     formatted.unwrap_or_else(|error| panic!("the directories are not formatted: {error}"));

@@ -44,12 +44,16 @@ pub struct ConsumeOptions {
     /// Consumers of the same topic, each of which reads as much.
     #[arg(long, default_value_t = 1)]
     consumers: usize,
+    /// What is in no ended transaction is not read, and aborted ones are told of.
+    #[arg(long)]
+    read_committed: bool,
 }
 
 /// A consumer of one partition.
 pub struct Reader {
     topic: String,
     max_bytes: i32,
+    isolation_level: i8,
     stream: TcpStream,
     answers: Answers,
     offset: i64,
@@ -75,6 +79,7 @@ pub fn run(options: ConsumeOptions) -> Result<()> {
 
 fn consume(options: &ConsumeOptions) -> Result<Work> {
     let mut reader = Reader::open(&options.bootstrap, &options.topic, options.max_bytes)?;
+    reader.isolation_level = i8::from(options.read_committed);
     let mut latencies = Histogram::default();
     let mut bytes = 0;
     while bytes < options.bytes {
@@ -101,6 +106,7 @@ impl Reader {
         Ok(Self {
             topic: topic.to_owned(),
             max_bytes,
+            isolation_level: 0,
             answers: Answers::of(&stream)?,
             stream,
             offset: 0,
@@ -139,7 +145,8 @@ impl Reader {
 
     /// Returns how many bytes of records have come: none at the end of the log.
     fn fetch(&mut self) -> Result<usize> {
-        let request = frames::fetch_request(&self.topic, self.offset, self.max_bytes);
+        let request = frames::fetch_request(&self.topic, self.offset, self.max_bytes)
+            .with_isolation_level(self.isolation_level);
         let frame = frames::request(FETCH, 0, &CLIENT_ID, &request)?;
         self.stream.write_all(&frame)?;
         let answer = Bytes::from(self.answers.take()?);

@@ -1,7 +1,7 @@
 //! The clients of `benches/scale` and `benches/hot_path`. They are cheap, and where there are many, one thread has them all: what
 //! is measured is the broker. A phase's figures are one line of JSON.
 //!
-//! Groups and their logs: [`scenario`], [`fill`], [`load`], [`clean`]. One request as often as it goes: [`produce`], [`consume`],
+//! Groups and their logs: [`scenario`], [`fill`], [`load`], [`clean`]. Transactions: [`transactions`]. One request as often as it goes: [`produce`], [`consume`],
 //! and [`floor`], the least that the same bytes can cost.
 
 mod board;
@@ -21,6 +21,7 @@ mod process;
 mod produce;
 mod scenario;
 mod schedule;
+mod transactions;
 
 use anyhow::Result;
 use clap::Parser;
@@ -47,6 +48,8 @@ enum Command {
     ProduceSmall(produce::SmallOptions),
     /// Reads a topic and drops it, one request under way.
     Consume(consume::ConsumeOptions),
+    /// Producers whose batches belong to transactions, one request after the other.
+    Transactions(transactions::TransactionOptions),
     /// What `produce` costs at least: receive, checksum, write to a file.
     FloorProduce(floor::ProduceOptions),
     /// What `consume` costs at least: `sendfile`.
@@ -70,6 +73,7 @@ fn main() -> Result<()> {
             Command::Produce(options) => produce::run(options).await,
             Command::ProduceSmall(options) => produce::run_small(options).await,
             Command::Consume(options) => consume::run(options),
+            Command::Transactions(options) => transactions::run(options).await,
             Command::FloorProduce(options) => floor::produce(options),
             Command::FloorConsume(options) => floor::consume(options),
         }

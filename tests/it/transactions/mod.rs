@@ -1,37 +1,27 @@
 //! Transactions over the wire: committed, aborted, fenced, out of time, and carried on over restarts.
 
+mod crash;
+mod producer;
+
 use std::path::Path;
 use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::describe_transactions_response::TransactionState;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
-use kafka_protocol::records::{
-    Compression, Record, RecordBatchDecoder, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
-};
+use kafka_protocol::records::RecordBatchDecoder;
 use ottla_base::ErrorCode;
+use producer::{Producer, Speaks};
 
 use crate::client::{Client, PATIENCE};
 use crate::node::Node;
 
 const TOPIC: &str = "ledger";
 const READ_COMMITTED: i8 = 1;
-
-/// Errors that a producer takes as a reason to ask again.
-const PASSING: [ErrorCode; 5] = [
-    ErrorCode::ConcurrentTransactions,
-    ErrorCode::CoordinatorLoadInProgress,
-    ErrorCode::NotCoordinator,
-    ErrorCode::NotEnoughReplicas,
-    ErrorCode::NotLeaderOrFollower,
-];
 
 #[test]
 fn what_is_committed_is_read_and_what_is_aborted_is_not() {
@@ -145,163 +135,6 @@ fn the_end_may_be_asked_for_again() {
     assert_eq!(committed(&node), ["a"]);
 }
 
-/// A producer that does exactly what it is told.
-struct Producer {
-    client: Client,
-    transactional_id: TransactionalId,
-    producer_id: i64,
-    epoch: i16,
-    sequence: i32,
-    version: Speaks,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Speaks {
-    Before890,
-    Since890,
-}
-
-impl Producer {
-    /// Begins as clients do: as long as a transaction is being ended it asks again.
-    fn begin(node: &Node, transactional_id: &'static str, timeout_ms: i32) -> Self {
-        let mut client = node.client();
-        let request = InitProducerIdRequest::default()
-            .with_transactional_id(Some(id(transactional_id)))
-            .with_transaction_timeout_ms(timeout_ms)
-            .with_producer_id(ProducerId(-1))
-            .with_producer_epoch(-1);
-        let deadline = Instant::now() + PATIENCE;
-        let response = loop {
-            let response = client.call(5, &request);
-            if response.error_code != ErrorCode::ConcurrentTransactions.code() {
-                break response;
-            }
-            assert!(Instant::now() < deadline, "the transaction before never ends");
-        };
-        assert_eq!(response.error_code, 0);
-        Self {
-            client,
-            transactional_id: id(transactional_id),
-            producer_id: response.producer_id.0,
-            epoch: response.producer_epoch,
-            sequence: 0,
-            version: Speaks::Since890,
-        }
-    }
-
-    fn add(&mut self) -> Result<(), ErrorCode> {
-        let topic = AddPartitionsToTxnTopic::default()
-            .with_name(topic_name())
-            .with_partitions(vec![0]);
-        let request = AddPartitionsToTxnRequest::default()
-            .with_v3_and_below_transactional_id(self.transactional_id.clone())
-            .with_v3_and_below_producer_id(ProducerId(self.producer_id))
-            .with_v3_and_below_producer_epoch(self.epoch)
-            .with_v3_and_below_topics(vec![topic]);
-        self.patiently(|client| {
-            let response = client.call(3, &request);
-            response.results_by_topic_v3_and_below[0].results_by_partition[0].partition_error_code
-        })
-    }
-
-    fn send(&mut self, values: &[&str]) -> Result<(), ErrorCode> {
-        let partition = PartitionProduceData::default()
-            .with_index(0)
-            .with_records(Some(self.batch(values)));
-        let data = TopicProduceData::default()
-            .with_name(topic_name())
-            .with_partition_data(vec![partition]);
-        let request = ProduceRequest::default()
-            .with_transactional_id(Some(self.transactional_id.clone()))
-            .with_acks(-1)
-            .with_timeout_ms(5000)
-            .with_topic_data(vec![data]);
-        let version = match self.version {
-            Speaks::Before890 => 10,
-            Speaks::Since890 => 12,
-        };
-        self.patiently(|client| {
-            client.call(version, &request).responses[0].partition_responses[0].error_code
-        })?;
-        self.sequence += values.len() as i32;
-        Ok(())
-    }
-
-    fn end(&mut self, committed: bool) -> Result<(), ErrorCode> {
-        let request = EndTxnRequest::default()
-            .with_transactional_id(self.transactional_id.clone())
-            .with_producer_id(ProducerId(self.producer_id))
-            .with_producer_epoch(self.epoch)
-            .with_committed(committed);
-        if self.version == Speaks::Before890 {
-            self.patiently(|client| client.call(4, &request).error_code)?;
-            self.wait_for_markers();
-            return Ok(());
-        }
-        let mut next = (-1, -1);
-        self.patiently(|client| {
-            let response = client.call(5, &request);
-            next = (response.producer_id.0, response.producer_epoch);
-            response.error_code
-        })?;
-        (self.producer_id, self.epoch) = next;
-        self.sequence = 0;
-        self.wait_for_markers();
-        Ok(())
-    }
-
-    /// The answer comes with the decision; the partitions hear of it after that.
-    fn wait_for_markers(&mut self) {
-        until(|| {
-            let state = describe(&mut self.client, &self.transactional_id);
-            state.transaction_state.starts_with("Complete")
-        });
-    }
-
-    /// What is still being ended or loaded passes; everything else is the answer.
-    fn patiently(&mut self, mut ask: impl FnMut(&mut Client) -> i16) -> Result<(), ErrorCode> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match ErrorCode::from_code(ask(&mut self.client)).expect("a known error") {
-                ErrorCode::None => return Ok(()),
-                error if PASSING.contains(&error) && Instant::now() < deadline => {
-                    sleep(Duration::from_millis(5))
-                }
-                error => return Err(error),
-            }
-        }
-    }
-
-    fn batch(&self, values: &[&str]) -> Bytes {
-        let since_epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap();
-        let now_ms = i64::try_from(since_epoch.as_millis()).unwrap();
-        let record = |(offset, value): (i32, &&str)| Record {
-            transactional: true,
-            control: false,
-            delete_horizon: false,
-            partition_leader_epoch: -1,
-            producer_id: self.producer_id,
-            producer_epoch: self.epoch,
-            timestamp_type: TimestampType::Creation,
-            offset: i64::from(offset),
-            sequence: self.sequence + offset,
-            // As old as the markers are, or the log would begin a new segment with each of those.
-            timestamp: now_ms,
-            key: None,
-            value: Some(Bytes::copy_from_slice(value.as_bytes())),
-            headers: Default::default(),
-        };
-        let records: Vec<Record> = (0..).zip(values).map(record).collect();
-        let options = RecordEncodeOptions {
-            version: 2,
-            compression: Compression::None,
-        };
-        let mut out = BytesMut::new();
-        RecordBatchEncoder::encode(&mut out, &records, &options).unwrap();
-        out.freeze()
-    }
-}
-
 fn start(settings: &[(&str, &str)]) -> Node {
     let small = [
         ("transaction.state.log.num.partitions", "3"),
@@ -309,20 +142,27 @@ fn start(settings: &[(&str, &str)]) -> Node {
         ("transaction.state.log.min.isr", "1"),
     ];
     let node = Node::start_with(&[&small[..], settings].concat());
+    prepare(&node, 1);
+    node
+}
+
+/// The topic, and those of the coordinators.
+fn prepare(node: &Node, partitions: i32) {
     let topic = CreatableTopic::default()
         .with_name(topic_name())
-        .with_num_partitions(1)
+        .with_num_partitions(partitions)
         .with_replication_factor(1);
     let mut client = node.client();
     let request = CreateTopicsRequest::default()
         .with_topics(vec![topic])
         .with_timeout_ms(5000);
     assert_eq!(client.call(7, &request).topics[0].error_code, 0);
-    let find = FindCoordinatorRequest::default()
-        .with_key_type(1)
-        .with_coordinator_keys(vec![StrBytes::from_static_str("any")]);
-    assert_eq!(client.call(6, &find).coordinators[0].error_code, 0);
-    node
+    for key_type in [0, 1] {
+        let find = FindCoordinatorRequest::default()
+            .with_key_type(key_type)
+            .with_coordinator_keys(vec![StrBytes::from_static_str("any")]);
+        assert_eq!(client.call(6, &find).coordinators[0].error_code, 0);
+    }
 }
 
 fn state(node: &Node, transactional_id: &'static str) -> TransactionState {
@@ -336,8 +176,12 @@ fn describe(client: &mut Client, id: &TransactionalId) -> TransactionState {
 
 /// What a consumer with read_committed sees, by the list of aborted transactions that it is given.
 fn committed(node: &Node) -> Vec<String> {
+    visible(&fetch(&mut node.client(), 0))
+}
+
+fn fetch(client: &mut Client, partition: i32) -> PartitionData {
     let partition = FetchPartition::default()
-        .with_partition(0)
+        .with_partition(partition)
         .with_fetch_offset(0)
         .with_partition_max_bytes(1 << 20);
     let topic = FetchTopic::default()
@@ -349,10 +193,10 @@ fn committed(node: &Node) -> Vec<String> {
         .with_isolation_level(READ_COMMITTED)
         .with_session_epoch(-1)
         .with_topics(vec![topic]);
-    let response = node.client().call(12, &request);
+    let response = client.call(12, &request);
     let partition = &response.responses[0].partitions[0];
     assert_eq!(partition.error_code, 0);
-    visible(partition)
+    partition.clone()
 }
 
 fn visible(partition: &PartitionData) -> Vec<String> {
