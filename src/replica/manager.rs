@@ -17,6 +17,7 @@ use ottla_storage::{Log, LogConfig, LogDirs, StorageError};
 use parking_lot::{Mutex, RwLock};
 
 use super::error::ReplicaError;
+use super::group_commit::Syncers;
 use super::log_config::{effective, log_config};
 use super::parallel;
 use super::partition::Partition;
@@ -29,6 +30,7 @@ pub struct ReplicaManager {
     pub(super) clock: Arc<dyn Clock>,
     hosted: RwLock<Hosted>,
     pub(super) changes: Mutex<()>,
+    syncers: Arc<Syncers>,
 }
 
 #[derive(Default)]
@@ -94,6 +96,7 @@ impl ReplicaManager {
             clock,
             hosted: RwLock::new(Hosted::default()),
             changes: Mutex::new(()),
+            syncers: Arc::default(),
         })
     }
 
@@ -231,7 +234,7 @@ impl ReplicaManager {
             Some(log) => log,
             None => self.create_log(&topic_partition, id.topic_id, state, config)?,
         };
-        let partition = Partition::new(id, self.node_id, log);
+        let partition = Partition::new(id, self.node_id, log, self.syncers.clone());
         self.hosted
             .write()
             .put(id, name, Entry::Online(partition.clone()));

@@ -1,13 +1,14 @@
 //! Partitions of this node: leaders, followers, high watermarks, and who waits for them.
 //!
 //! Reading order: [`manager`] (which partitions there are, as the metadata says), [`partition`] (one of them), [`isr`] (how
-//! far the high watermark may go), [`waiters`], [`verification`] (what the partitions ask of transactions), [`moves`] (between
+//! far the high watermark may go), [`group_commit`] (durable appends), [`waiters`], [`verification`] (what the partitions ask of transactions), [`moves`] (between
 //! log directories), [`log_config`], [`error`].
 //!
 //! The room reads the metadata image and never changes it: what it has to say to the controller goes out through the
 //! caller.
 
 pub mod error;
+mod group_commit;
 pub mod isr;
 pub mod log_config;
 pub mod manager;
@@ -22,6 +23,8 @@ pub use manager::ReplicaManager;
 pub use partition::{Acks, NO_EPOCH, Partition, PartitionRead, ReadRequest};
 pub use verification::{TransactionVerifier, VerifyTransaction};
 
+#[cfg(test)]
+mod group_commit_tests;
 #[cfg(test)]
 pub(crate) mod test_node;
 #[cfg(test)]

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::error::ReplicaError;
+use super::group_commit::{GroupCommit, Syncers};
 use super::isr::Isr;
 use super::waiters::{Registration, Waiters};
 
@@ -33,6 +34,8 @@ pub struct Partition {
     log: ArcSwap<Log>,
     role: RwLock<Role>,
     waiters: Arc<Waiters>,
+    commits: GroupCommit,
+    syncers: Arc<Syncers>,
 }
 
 /// What this node is to the partition.
@@ -106,7 +109,7 @@ pub struct PartitionRead {
 }
 
 impl Partition {
-    pub(super) fn new(id: TopicIdPartition, node_id: i32, log: Arc<Log>) -> Arc<Self> {
+    pub(super) fn new(id: TopicIdPartition, node_id: i32, log: Arc<Log>, syncers: Arc<Syncers>) -> Arc<Self> {
         Arc::new(Self {
             id,
             name: log.topic_partition().clone(),
@@ -114,6 +117,8 @@ impl Partition {
             log: ArcSwap::new(log),
             role: RwLock::new(Role::Idle { epoch: NO_EPOCH }),
             waiters: Arc::new(Waiters::default()),
+            commits: GroupCommit::default(),
+            syncers,
         })
     }
 
@@ -163,7 +168,7 @@ impl Partition {
             *role = Role::Leader(self.lead(state)?);
         }
         if let Role::Leader(leadership) = &*role {
-            self.raise_high_watermark(leadership, self.log.load().log_end_offset());
+            self.raise_high_watermark(leadership);
         }
         drop(role);
         self.waiters.wake();
@@ -173,6 +178,10 @@ impl Partition {
     fn lead(&self, state: &image::Partition) -> Result<Leadership, ReplicaError> {
         let log = self.log.load();
         let epoch_start = log.log_end_offset();
+        if log.settled_end() < epoch_start {
+            // What a crash has left unsynced: nobody must wait for the next append to see it.
+            log.flush()?;
+        }
         log.assign_epoch(state.leader_epoch, epoch_start)?;
         Ok(Leadership {
             epoch: state.leader_epoch,
@@ -231,9 +240,7 @@ impl Partition {
             leadership.check_enough_replicas(&log)?;
         }
         let info = log.append_as_leader(batch, leadership.epoch, origin, now_ms)?;
-        if !info.flush_due {
-            self.raise_high_watermark(leadership, log.log_end_offset());
-        }
+        self.raise_high_watermark(leadership);
         drop(role);
         self.waiters.wake();
         Ok(info)
@@ -251,37 +258,51 @@ impl Partition {
         Ok(self.log.load().start_verification(start, now_ms)?)
     }
 
-    /// Makes an append durable if `flush.messages` asks for it. All appends that wait share one sync.
-    pub async fn settle(self: &Arc<Self>, info: &AppendInfo) -> Result<(), ReplicaError> {
-        if !info.flush_due {
-            return Ok(());
+    /// Makes an append durable if `flush.messages` asks for it, in one sync with all that wait for that. The sync is asked for
+    /// at once, whenever the future is polled.
+    pub fn settle(
+        self: &Arc<Self>,
+        info: &AppendInfo,
+    ) -> impl Future<Output = Result<(), ReplicaError>> + Send + use<> {
+        let end = info.last_offset + 1;
+        let round = info.flush_due.then(|| self.commits.want());
+        if round.is_some_and(|round| round.is_first) {
+            self.syncers.submit(self.clone());
         }
         let partition = self.clone();
-        let end = info.last_offset + 1;
-        let flushed = tokio::task::spawn_blocking(move || partition.flush_and_publish(end)).await;
-        flushed.unwrap_or(Err(ReplicaError::Offline))
+        async move {
+            let Some(round) = round else { return Ok(()) };
+            let is_durable = || partition.log.load().recovery_point() >= end;
+            partition.commits.wait(round, is_durable).await;
+            if is_durable() {
+                return Ok(());
+            }
+            // Cut off or deleted meanwhile; otherwise the sync has failed, and the log's directory with it.
+            partition.role.read().leadership()?;
+            Err(ReplicaError::Offline)
+        }
     }
 
-    fn flush_and_publish(&self, end: i64) -> Result<(), ReplicaError> {
+    /// One sync for all that wait, and what follows from it; true if more wait for another. Blocks.
+    pub(super) fn sync_round(&self) -> bool {
+        self.commits.begin();
         let log = self.log();
-        if log.recovery_point() < end {
-            log.flush()?;
+        if let Err(error) = log.flush() {
+            tracing::error!(partition = %self.name, %error, "records that were to be durable are not");
         }
-        let role = self.role.read();
-        if let Role::Leader(leadership) = &*role {
-            self.raise_high_watermark(leadership, log.recovery_point());
+        if let Role::Leader(leadership) = &*self.role.read() {
+            self.raise_high_watermark(leadership);
         }
-        drop(role);
         self.waiters.wake();
-        Ok(())
+        self.commits.end()
     }
 
-    /// Raises the high watermark as far as the ISR allows when this node's own replica counts up to `own_end`; true if it
-    /// has moved.
-    fn raise_high_watermark(&self, leadership: &Leadership, own_end: i64) -> bool {
+    /// Raises the high watermark as far as the ISR allows, and this node's own replica: what has to be durable before it is
+    /// seen counts once it is. True if it has moved.
+    fn raise_high_watermark(&self, leadership: &Leadership) -> bool {
         let log = self.log.load();
         let before = log.high_watermark();
-        let allowed = leadership.isr.lock().high_watermark(own_end);
+        let allowed = leadership.isr.lock().high_watermark(log.settled_end());
         allowed.is_some_and(|to| log.raise_high_watermark(to) > before)
     }
 
@@ -356,7 +377,7 @@ impl Partition {
         let leadership = role.leadership()?;
         let is_in_isr = leadership.isr.lock().advance(replica_id, fetch_offset);
         // Only when it moves: the follower's own fetch may be waiting here, and would wake itself for ever.
-        if is_in_isr && self.raise_high_watermark(leadership, self.log.load().log_end_offset()) {
+        if is_in_isr && self.raise_high_watermark(leadership) {
             drop(role);
             self.waiters.wake();
         }

@@ -1,5 +1,6 @@
 //! A replica manager on a temporary directory, for the unit tests of this room and of `api::data`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ottla_base::config::effective::Effective;
@@ -30,6 +31,11 @@ pub struct TestNode {
 impl TestNode {
     /// A node with so many log directories and no topics.
     pub fn new(dir_count: usize) -> Self {
+        Self::on(dir_count, |path| Disk::new(path))
+    }
+
+    /// As [`TestNode::new`], on these disks; the directories are `dir0` and so on.
+    pub fn on(dir_count: usize, disk: impl Fn(&PathBuf) -> Disk) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let paths: Vec<_> = (0..dir_count)
             .map(|i| folder.path().join(format!("dir{i}")))
@@ -48,7 +54,7 @@ impl TestNode {
             meta.write(&disk).unwrap();
             dirs.push(meta.directory_id);
         }
-        let log_dirs = Arc::new(LogDirs::open(&paths, None).unwrap());
+        let log_dirs = Arc::new(LogDirs::open_on(&paths, None, disk).unwrap());
         let overrides = [("node.id".to_owned(), NODE_ID.to_string())];
         let source = Source {
             file: None,

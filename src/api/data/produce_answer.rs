@@ -129,13 +129,17 @@ impl Started {
         all.any(|partition| matches!(&partition.outcome, Ok((_, info)) if info.flush_due))
     }
 
-    /// Makes durable what has to be; a partition whose disk fails is told of.
+    /// Makes durable what has to be, in all partitions at once; a partition whose disk fails is told of.
     async fn settle(&mut self) {
-        for started in self.partitions() {
-            let Ok((partition, info)) = &started.outcome else {
-                continue;
-            };
-            if let Err(error) = partition.settle(info).await {
+        let settle = |started: &mut StartedPartition| {
+            let (partition, info) = started.outcome.as_ref().ok()?;
+            Some(partition.settle(info))
+        };
+        let settling: Vec<_> = self.partitions().map(settle).collect();
+        for (started, settling) in self.partitions().zip(settling) {
+            if let Some(settling) = settling
+                && let Err(error) = settling.await
+            {
                 started.outcome = Err(error.into());
             }
         }

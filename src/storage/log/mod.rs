@@ -175,6 +175,17 @@ impl Log {
         self.recovery_point.load(Ordering::Acquire)
     }
 
+    /// How far this replica counts: to its end, or while `flush.messages` or more records wait for a sync, to what is synced.
+    pub fn settled_end(&self) -> i64 {
+        // In this order: a sync in between makes the difference smaller, and the end that was seen is durable.
+        let end = self.log_end_offset();
+        let synced = self.recovery_point();
+        match end - synced < self.config.load().flush_messages {
+            true => end,
+            false => synced,
+        }
+    }
+
     /// Raises the high watermark, never beyond the log end and never back, and returns what it is then.
     pub fn raise_high_watermark(&self, to: i64) -> i64 {
         let to = to.min(self.log_end_offset());

@@ -144,8 +144,9 @@ impl Log {
                 Err(error) if error.is_not_found() => continue,
                 other => other?,
             }
-            self.sync_snapshot(segment.base_offset())?;
+            // Of a segment that was synced before, the rest is durable.
             if segment.base_offset() >= from {
+                self.sync_snapshot(segment.base_offset())?;
                 self.disk().sync_dir(&self.home.path())?;
             }
         }
