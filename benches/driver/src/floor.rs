@@ -66,16 +66,16 @@ pub struct ConsumeOptions {
 }
 
 /// A file that is gone when the run is over.
-struct Scratch {
+pub struct Scratch {
     path: PathBuf,
-    file: File,
+    pub file: File,
 }
 
 pub fn produce(options: ProduceOptions) -> Result<()> {
     let pipeline = options.shape.pipeline()?;
     let mut frame = options.shape.frame(TOPIC)?;
     Scratch::filled(&options.place.dir, pipeline.requests * frame.len() as u64)?;
-    let log = Scratch::new(&options.place.dir)?;
+    let log = Scratch::new(&options.place.dir, 0)?;
     let (listener, address) = options.place.listen()?;
     let frame_bytes = frame.len();
     let begun = Instant::now();
@@ -219,15 +219,16 @@ impl Place {
 }
 
 impl Scratch {
-    fn new(dir: &Path) -> Result<Self> {
-        let path = dir.join(format!("floor-{}", std::process::id()));
+    /// Scratch files of one run differ by their numbers.
+    pub fn new(dir: &Path, number: usize) -> Result<Self> {
+        let path = dir.join(format!("floor-{}-{number}", std::process::id()));
         let mut options = File::options();
         let file = options.read(true).write(true).create_new(true).open(&path)?;
         Ok(Self { path, file })
     }
 
     fn filled(dir: &Path, bytes: u64) -> Result<Self> {
-        let scratch = Self::new(dir)?;
+        let scratch = Self::new(dir, 0)?;
         let chunk = vec![b'.'; 1 << 20];
         let mut left = bytes;
         while left > 0 {

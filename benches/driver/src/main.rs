@@ -1,14 +1,15 @@
 //! The clients of `benches/scale` and `benches/hot_path`. They are cheap, and where there are many, one thread has them all: what
 //! is measured is the broker. A phase's figures are one line of JSON.
 //!
-//! Groups and their logs: [`scenario`], [`fill`], [`load`], [`clean`]. Transactions: [`transactions`]. One request as often as it goes: [`produce`], [`consume`],
-//! and [`floor`], the least that the same bytes can cost.
+//! Groups and their logs: [`scenario`], [`fill`], [`load`], [`clean`]. Transactions: [`transactions`]. One request as often as it goes:
+//! [`produce`], [`consume`], [`durable`], and [`floor`], the least that the same bytes can cost.
 
 mod board;
 mod classic;
 mod clean;
 mod consume;
 mod consumer;
+mod durable;
 mod errors;
 mod fill;
 mod floor;
@@ -50,6 +51,10 @@ enum Command {
     Consume(consume::ConsumeOptions),
     /// Producers whose batches belong to transactions, one request after the other.
     Transactions(transactions::TransactionOptions),
+    /// Producers whose records are synced before they are acknowledged.
+    Durable(durable::ProduceOptions),
+    /// How often the disk can sync at most.
+    FloorDurable(durable::FloorOptions),
     /// What `produce` costs at least: receive, checksum, write to a file.
     FloorProduce(floor::ProduceOptions),
     /// What `consume` costs at least: `sendfile`.
@@ -74,6 +79,8 @@ fn main() -> Result<()> {
             Command::ProduceSmall(options) => produce::run_small(options).await,
             Command::Consume(options) => consume::run(options),
             Command::Transactions(options) => transactions::run(options).await,
+            Command::Durable(options) => durable::run(options).await,
+            Command::FloorDurable(options) => durable::floor(options),
             Command::FloorProduce(options) => floor::produce(options),
             Command::FloorConsume(options) => floor::consume(options),
         }
