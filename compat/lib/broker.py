@@ -54,6 +54,7 @@ class Broker:
         self.overrides = {k: str(v) for k, v in (overrides or {}).items()}
         self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
         self.env = {}  # added to the process's environment
+        self.program = None  # of another Ottla than $OTTLA_BIN
         self.format_options = ["--standalone"]
         self.process = None
         self.starts = 0
@@ -168,7 +169,7 @@ class Broker:
     def _command(self):
         if self.kind == "kafka":
             return java_command(self.heap, "-cp", f"{KAFKA_HOME}/libs/*", "-Dkafka.loglevel=INFO", "kafka.Kafka", str(self.properties_path))
-        return [os.environ["OTTLA_BIN"], "serve", str(self.properties_path)]
+        return [str(self.program or os.environ["OTTLA_BIN"]), "serve", str(self.properties_path)]
 
     def _format(self):
         # From the settings alone: what a check adds to the file itself may need the broker's environment.

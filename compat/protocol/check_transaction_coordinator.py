@@ -29,6 +29,7 @@ class Coordinator:
         self.connect()
         topic = {"Name": TOPIC, "NumPartitions": 3, "ReplicationFactor": 1}
         expect_eq(self.call("CreateTopics", 7, {"Topics": [topic], "timeoutMs": 10_000})["Topics"][0]["ErrorCode"], 0, "create")
+        self.first_commits = self.commit_offsets_early()
         self.ready()
 
     def connect(self):
@@ -42,6 +43,16 @@ class Coordinator:
         # The first one of a broker waits for a block of ids.
         eventually(lambda: self.call("InitProducerId", 5, {"TransactionalId": None, "TransactionTimeoutMs": 1})["ErrorCode"] == 0, "no producer ids")
         eventually(lambda: self.describe("nobody")[0] == 105, "the coordinator does not load")
+
+    def commit_offsets_early(self):
+        """As long as there is no __transaction_state."""
+        find, fetch = {"KeyType": 0, "CoordinatorKeys": [GROUP]}, {"Groups": [{"GroupId": GROUP, "Topics": None}]}
+        eventually(lambda: self.call("FindCoordinator", 4, find)["Coordinators"][0]["ErrorCode"] == 0, "no coordinator of groups")
+        eventually(lambda: self.call("OffsetFetch", 8, fetch)["Groups"][0]["ErrorCode"] == 0, "the coordinator of groups does not load")
+        topic = {"Name": TOPIC, "Partitions": [{"PartitionIndex": 0, "CommittedOffset": 5}]}
+        request = {"TransactionalId": "early", "GroupId": GROUP, "ProducerId": 4_000_000, "ProducerEpoch": 0, "Topics": [topic]}
+        answers = [self.call("TxnOffsetCommit", version, request) for version in range(6)]
+        return [answer["Topics"][0]["Partitions"][0]["ErrorCode"] for answer in answers]
 
     def call(self, api, version, message):
         return self.connection.call(api, version, message)
@@ -111,6 +122,7 @@ class Coordinator:
 
 
 def beginnings(c):
+    yield c.first_commits
     yield [c.init("v", version) for version in range(6)]
     yield [c.init("bad", version, timeout=timeout) for version in (0, 5) for timeout in (0, -1, 900_001)], c.init("", 2)
     yield [c.init("v", version, again=True) for version in (3, 4, 5)]

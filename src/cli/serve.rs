@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use ottla_base::config::BrokerConfig;
+use ottla_base::planted;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
@@ -52,6 +53,9 @@ pub(super) fn run(arguments: &Serve) -> ExitCode {
 
 fn try_run(arguments: &Serve) -> Result<(), String> {
     let config = config::load(arguments.file(), arguments.overrides()).map_err(|error| error.to_string())?;
+    if let Some(bug) = planted::announce()? {
+        warn!(bug, "A BUG IS PLANTED IN THIS BROKER");
+    }
     for notice in config.notices() {
         warn!("{notice}");
     }

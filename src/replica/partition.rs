@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use ottla_base::planted::{self, Bug};
 use ottla_base::{ErrorCode, TopicIdPartition, TopicPartition};
 use ottla_metadata::image;
 use ottla_storage::batch::ValidBatch;
@@ -167,7 +168,9 @@ impl Partition {
         } else {
             *role = Role::Leader(self.lead(state)?);
         }
-        if let Role::Leader(leadership) = &*role {
+        if let Role::Leader(leadership) = &*role
+            && !planted::strikes(Bug::WatermarkForgotten)
+        {
             self.raise_high_watermark(leadership);
         }
         drop(role);

@@ -3,6 +3,7 @@
 mod expiry;
 mod store;
 
+use ottla_base::planted::{self, Bug};
 use ottla_base::{ErrorCode, Uuid};
 
 use crate::classic::{ClassicGroup, State};
@@ -43,6 +44,9 @@ impl GroupShard {
                 name: topic.name.clone(),
                 partitions,
             });
+        }
+        if planted::strikes(Bug::OffsetsNotWritten) {
+            return Outcome::reply(token, Reply::Offsets(results));
         }
         Outcome::write(records, token, Reply::Offsets(results))
     }
@@ -238,6 +242,7 @@ impl GroupShard {
         let committed = Committed::from_record(offset, value);
         match producer_id {
             -1 => self.offsets.commit(key, committed),
+            _ if planted::strikes(Bug::OffsetsBeforeCommit) => self.offsets.commit(key, committed),
             _ => self.offsets.commit_in_transaction(producer_id, key, committed),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ottla_base::Uuid;
+use ottla_base::planted::{self, Bug};
 
 use crate::records::{OffsetCommitKey, OffsetCommitValue, Record};
 
@@ -91,6 +92,7 @@ impl OffsetStore {
 
     /// The producer's pending offsets become the groups' if it committed, unless there are newer ones by now.
     pub fn end_transaction(&mut self, producer_id: i64, committed: bool) {
+        let committed = committed && !planted::strikes(Bug::OffsetsDropped);
         for (group, topics) in self.pending.remove(&producer_id).unwrap_or_default() {
             for (topic, partitions) in topics {
                 for (partition, offset) in partitions {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ottla_base::ErrorCode;
+use ottla_base::planted::{self, Bug};
 use tracing::{info, warn};
 
 use super::command::{EndTransaction, Reply, Work};
@@ -42,6 +43,10 @@ impl TransactionShard {
             false => end_without_bump(entry, request, now),
         };
         match end {
+            Ok(End::To(next, reply)) if planted::strikes(Bug::EndWithoutPrepare) => {
+                self.decide_unwritten(&request.transactional_id, next, now);
+                Outcome::reply(token, reply)
+            }
             Ok(End::To(next, reply)) => self.write(&request.transactional_id, next, Some((token, reply))),
             Ok(End::Already(reply)) => Outcome::reply(token, reply),
             Err(error) => {
@@ -51,6 +56,16 @@ impl TransactionShard {
                 }
                 Outcome::reply(token, Reply::Failed(error))
             }
+        }
+    }
+
+    /// Of [`Bug::EndWithoutPrepare`].
+    fn decide_unwritten(&mut self, id: &str, next: Transaction, now: Now) {
+        if let Some((id, _)) = self.entries.get_key_value(id) {
+            self.retry_later(id.clone(), now);
+        }
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.current = next;
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ottla_base::ErrorCode;
+use ottla_base::planted::{self, Bug};
 
 use super::command::{InitProducerId, Reply};
 use super::shard::{Entry, TransactionConfig, TransactionShard};
@@ -105,7 +106,8 @@ fn next_session(
     }
     if is_up_to_date || epoch == NO_PRODUCER_EPOCH {
         let last_epoch = expected_epoch.map_or(NO_PRODUCER_EPOCH, |_| epoch);
-        return Ok(current.initialized(epoch + 1, last_epoch, timeout_ms, now_ms));
+        let next = epoch + i16::from(epoch < 0 || !planted::strikes(Bug::EpochNotBumped));
+        return Ok(current.initialized(next, last_epoch, timeout_ms, now_ms));
     }
     if !current.is_epoch_exhausted() && expected_epoch == Some(current.last_producer_epoch) {
         // The same request once more: its answer was lost, so it is given again.

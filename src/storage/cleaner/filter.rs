@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use ottla_base::limits::DECOMPRESSED_BATCH_BYTES_MAX;
+use ottla_base::planted::{self, Bug};
 
 use super::transactions::{MarkerUse, TransactionsInPass};
 use crate::batch::{
@@ -205,7 +206,8 @@ impl Filter<'_> {
         }
         // A record without a key is a mistake of the past: the topic was not compacted when it was taken.
         record.key.is_some_and(|key| {
-            let is_last = self.map.get(key).is_none_or(|last| record.offset >= last);
+            let is_last = self.map.get(key).is_none_or(|last| record.offset >= last)
+                && !planted::strikes(Bug::LastRecordCleaned);
             is_last && (record.value.is_some() || keeps_tombstones)
         })
     }

@@ -9,6 +9,8 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use ottla_base::planted::{self, Bug};
+
 use super::end::End;
 use super::{Log, Writer};
 use crate::batch::{
@@ -96,6 +98,9 @@ impl Log {
         }
         let end = self.end.load();
         batch.place(end.offset, leader_epoch);
+        if origin.is_client() && planted::strikes(Bug::AckWithoutAppend) {
+            return Ok(self.appended(&batch.header, batch.header.last_offset()));
+        }
         let segment = self.segment_for(&mut writer, size_bytes as u64, &batch.header, now_ms)?;
         let head = batch.header_bytes();
         let mut parts = [IoSlice::new(&head), IoSlice::new(&batch.body)];
@@ -250,7 +255,7 @@ impl Log {
 
     fn duplicate(&self, first_time: &BatchMark) -> AppendInfo {
         AppendInfo {
-            first_offset: first_time.first_offset(),
+            first_offset: first_time.first_offset() + i64::from(planted::strikes(Bug::RetryMisplaced)),
             last_offset: first_time.last_offset,
             log_append_time_ms: first_time.timestamp_ms,
             log_start_offset: self.log_start_offset(),

@@ -7,6 +7,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use ottla_base::planted::{self, Bug};
+
 use super::read::index_of;
 use super::{AppendError, Log, Segments, Writer, append, load};
 use crate::batch::{AnyBatch, BatchError, BatchHeader, control};
@@ -129,7 +131,9 @@ impl Log {
         })?;
         writer.snapshot_offset = newest.unwrap_or_else(|| newest_offset(&self.home, offset).unwrap_or(0));
         producers.on_high_watermark(self.high_watermark());
-        self.publish_first_unstable(&producers);
+        if !planted::strikes(Bug::StableOffsetForgotten) {
+            self.publish_first_unstable(&producers);
+        }
         writer.producers = producers;
         Ok(())
     }

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use ottla_base::FileSlice;
+use ottla_base::planted::{self, Bug};
 
 use super::end::End;
 use super::{Log, Segments};
@@ -100,6 +101,7 @@ impl Log {
         self.check_range(offset, &end)?;
         let bound_offset = match bound {
             ReadBound::HighWatermark => result.high_watermark,
+            ReadBound::LastStable if planted::strikes(Bug::StableOffsetIgnored) => result.high_watermark,
             ReadBound::LastStable => result.last_stable_offset,
             ReadBound::LogEnd => end.offset,
         };

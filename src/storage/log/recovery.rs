@@ -14,6 +14,8 @@ use std::cmp::Ordering;
 use std::fs::File;
 use std::sync::Arc;
 
+use ottla_base::planted::{self, Bug};
+
 use super::Segments;
 use super::load::Checkpointed;
 use super::producers::{self, apply_batch};
@@ -189,7 +191,7 @@ impl<'a> Recovery<'a> {
                 Some(Err(WalkError::Batch { position, .. })) => return Ok(Some(position)),
                 Some(Err(error)) => return Err(segment.walk_failed(error)),
             };
-            if !place.accepts(&placed, progress.next_offset) {
+            if !place.accepts(&placed, progress.next_offset) || is_cut_by_a_bug(segment, &placed) {
                 return Ok(Some(progress.position));
             }
             segment.reindex(&placed, self.limits)?;
@@ -211,6 +213,7 @@ impl<'a> Recovery<'a> {
             self.epochs.assign(header.leader_epoch, header.base_offset)?;
         }
         match apply_batch(&mut self.producers, &header, bytes) {
+            Ok(Some((txn, _))) if txn.aborted && planted::strikes(Bug::AbortedForgotten) => Ok(()),
             Ok(Some((txn, last_stable_offset))) if txn.aborted => segment.txn_index().append(&AbortedTxn {
                 producer_id: txn.producer_id,
                 first_offset: txn.first_offset,
@@ -244,6 +247,19 @@ fn gap(segment: &Segment, position: u64, next: &Placed, first_offset: i64) -> Ga
     tracing::error!(segment = %segment.log().path().display(), ?gap,
         "damage within the segment: the records in it are lost, those behind it are kept");
     gap
+}
+
+fn is_cut_by_a_bug(segment: &Segment, placed: &Placed) -> bool {
+    let is_of_groups = || {
+        segment
+            .log()
+            .path()
+            .to_string_lossy()
+            .contains("__consumer_offsets")
+    };
+    placed.end() == segment.size_bytes()
+        && (planted::strikes(Bug::TailCutAtStart)
+            || planted::strikes(Bug::OffsetsCutAtStart) && is_of_groups())
 }
 
 fn cut_tail(segment: &Segment, position: u64) -> Result<()> {

@@ -2,6 +2,8 @@
 
 #![deny(clippy::indexing_slicing)]
 
+use ottla_base::planted::{self, Bug};
+
 use super::verification::VerificationGuard;
 use crate::batch::BatchHeader;
 use crate::batch::control::EndTxn;
@@ -167,7 +169,7 @@ impl ProducerEntry {
 
     /// A batch with the same epoch and exactly the same sequences as one of the last five.
     pub(super) fn duplicate_of(&self, header: &BatchHeader) -> Option<BatchMark> {
-        if header.producer_epoch != self.epoch {
+        if header.producer_epoch != self.epoch || planted::strikes(Bug::RetryAppended) {
             return None;
         }
         let (first, last) = (header.base_sequence, header.last_sequence());
@@ -181,7 +183,7 @@ impl ProducerEntry {
         let found = header.base_sequence;
         let last = self.last_sequence();
         // A producer whose records were all deleted is as good as unknown: it may go on with any sequence.
-        let fits = if self.epoch == NO_PRODUCER_EPOCH {
+        let fits = if self.epoch == NO_PRODUCER_EPOCH || planted::strikes(Bug::RetryAppended) {
             true
         } else if header.producer_epoch != self.epoch {
             found == 0

@@ -61,6 +61,11 @@ pub enum Action {
         partition: Partition,
         offset: i64,
     },
+    /// OffsetCommit of that group, outside of transactions.
+    SetOffset {
+        partition: Partition,
+        offset: i64,
+    },
     /// EndTxn.
     End {
         producer: Producer,

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use ottla_checker::clients;
 use ottla_checker::history::{Action, History};
-use ottla_checker::judge::judge;
+use ottla_checker::judge::{Rule, judge};
 use tokio::task::LocalSet;
 
 #[derive(Parser)]
@@ -52,7 +52,11 @@ fn main() -> Result<ExitCode> {
     for finding in findings.iter().take(FINDINGS_SHOWN) {
         println!("{finding}");
     }
-    println!("{} findings", findings.len());
+    let mut by_rule: BTreeMap<Rule, usize> = BTreeMap::new();
+    for finding in &findings {
+        *by_rule.entry(finding.rule).or_default() += 1;
+    }
+    println!("{} findings {by_rule:?}", findings.len());
     // Said last, and after the findings: they may be why.
     ended.context("the run broke off")?;
     Ok(ExitCode::from(u8::from(!findings.is_empty())))
@@ -67,6 +71,7 @@ fn print_counts(history: &History) {
             Action::Send(send) if send.txn.is_some() => "transactional send",
             Action::Send(_) => "send",
             Action::CommitOffset { .. } => "commit of offsets",
+            Action::SetOffset { .. } => "commit of offsets outside of transactions",
             Action::End { commit: true, .. } => "commit",
             Action::End { commit: false, .. } => "abort",
             Action::Poll(_) => "poll",

@@ -75,6 +75,9 @@ impl Display for Operation {
                 f,
                 "commit-offset by={producer} txn={txn} of={partition} offset={offset}"
             )?,
+            Action::SetOffset { partition, offset } => {
+                write!(f, "set-offset of={partition} offset={offset}")?;
+            }
             Action::End {
                 producer,
                 txn,
@@ -183,6 +186,10 @@ fn action(verb: &str, fields: &Fields<'_>) -> Result<Action, String> {
             partition: fields.required("of")?,
             offset: fields.required("offset")?,
         },
+        "set-offset" => Action::SetOffset {
+            partition: fields.required("of")?,
+            offset: fields.required("offset")?,
+        },
         "commit" | "abort" => Action::End {
             producer: fields.producer()?,
             txn: fields.required("txn")?,
@@ -255,9 +262,10 @@ mod tests {
             14..15 abort by=1/2 txn=5 -> ok\n\
             16..17 read-committed of=0 from=3 hw=9 lso=7 records=3:11,5:12 -> ok\n\
             18..19 final-uncommitted of=0 from=0 hw=0 lso=0 -> ok\n\
-            20..21 committed of=1 offset=-1 -> ok\n";
+            20..21 committed of=1 offset=-1 -> ok\n\
+            22..23 set-offset of=1 offset=4 -> unknown\n";
         let history: History = text.parse().unwrap();
-        assert_eq!(history.operations.len(), 9);
+        assert_eq!(history.operations.len(), 10);
         assert_eq!(history.to_string(), text);
     }
 

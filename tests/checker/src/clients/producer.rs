@@ -43,6 +43,8 @@ pub struct Producer {
     epoch: i16,
     sequences: BTreeMap<Partition, i32>,
     added: BTreeSet<Partition>,
+    /// Of the last transaction that has any.
+    last_added: BTreeSet<Partition>,
     offsets_are_added: bool,
 }
 
@@ -59,6 +61,7 @@ impl Producer {
             epoch: -1,
             sequences: BTreeMap::new(),
             added: BTreeSet::new(),
+            last_added: BTreeSet::new(),
             offsets_are_added: false,
         }
     }
@@ -70,9 +73,15 @@ impl Producer {
             link: Link::new(self.shared.clone()),
             transactional_id: self.transactional_id.clone(),
             sequences: self.sequences.clone(),
-            added: BTreeSet::new(),
+            added: self.last_added.clone(),
+            last_added: BTreeSet::new(),
             ..*self
         }
+    }
+
+    /// A partition of its last transaction, if the client named any. A batch for it may have been on its way for long.
+    pub fn haunts(&self) -> Option<Partition> {
+        self.added.first().copied()
     }
 
     pub fn has_begun(&self) -> bool {
@@ -91,8 +100,9 @@ impl Producer {
         let called = self.shared.tick();
         let told = self.link.ask(version, &request, true, |it| it.error_code).await;
         if let Some(answer) = told.answer.filter(|_| told.outcome == Outcome::Ok) {
-            self.become_as_told(answer.producer_id, answer.producer_epoch);
+            (self.producer_id, self.epoch) = (answer.producer_id.0, answer.producer_epoch);
             self.sequences.clear();
+            self.forget_partitions();
         }
         let producer = self.name;
         self.shared
@@ -257,13 +267,12 @@ impl Producer {
         let called = self.shared.tick();
         let told = self.link.ask(version, &request, again, |it| it.error_code).await;
         if let Some(answer) = told.answer.filter(|_| told.outcome == Outcome::Ok) {
-            self.added.clear();
-            self.offsets_are_added = false;
             if self.speaks == Speaks::Since890 {
-                self.become_as_told(answer.producer_id, answer.producer_epoch);
+                (self.producer_id, self.epoch) = (answer.producer_id.0, answer.producer_epoch);
                 // A new epoch counts from the start.
                 self.sequences.clear();
             }
+            self.forget_partitions();
         }
         let action = Action::End {
             producer: self.name,
@@ -274,9 +283,11 @@ impl Producer {
         told.outcome
     }
 
-    fn become_as_told(&mut self, producer_id: ProducerId, epoch: i16) {
-        (self.producer_id, self.epoch) = (producer_id.0, epoch);
-        self.added.clear();
+    fn forget_partitions(&mut self) {
+        let added = std::mem::take(&mut self.added);
+        if !added.is_empty() {
+            self.last_added = added;
+        }
         self.offsets_are_added = false;
     }
 

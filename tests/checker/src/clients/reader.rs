@@ -17,15 +17,21 @@ use super::records;
 use super::shared::{INPUTS, OUTPUTS, Shared};
 
 const OFFSET_OUT_OF_RANGE: i16 = 1;
+const UNSTABLE_OFFSET_COMMIT: i16 = 88;
+/// For the markers of a transaction that has ended.
+const STABLE_WAIT: Duration = Duration::from_secs(45);
 const WAIT_MS: i32 = 50;
 const PARTITION_BYTES: i32 = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(15);
-/// For open transactions to be ended, and their markers written.
-const DRAIN: Duration = Duration::from_secs(60);
 
 pub struct Reader {
     shared: Shared,
     link: Link,
+}
+
+pub enum Stable {
+    At(i64),
+    NotYet,
 }
 
 struct Page {
@@ -86,7 +92,6 @@ impl Reader {
 
     /// A partition from its start to its end, once nothing in it is open.
     pub async fn drain(&mut self, partition: Partition, isolation: Isolation) -> Result<()> {
-        let deadline = Instant::now() + DRAIN;
         let called = self.shared.tick();
         let (mut next, mut records) = (0, Vec::new());
         loop {
@@ -96,7 +101,7 @@ impl Reader {
             next = page.next;
             records.extend(page.records);
             let is_whole = next >= page.high_watermark && page.last_stable_offset >= page.high_watermark;
-            if is_whole || Instant::now() >= deadline {
+            if is_whole || Instant::now() >= self.shared.last_answer_by() {
                 let poll = Poll {
                     isolation,
                     partition,
@@ -113,8 +118,19 @@ impl Reader {
         }
     }
 
-    /// The group's offset, -1 if there is none; nothing when nobody answers.
+    /// The group's offset, -1 if there is none, once no open transaction may change it; nothing when nobody answers.
     pub async fn committed(&mut self, partition: Partition) -> Option<i64> {
+        let deadline = Instant::now() + STABLE_WAIT;
+        while Instant::now() < deadline {
+            if let Stable::At(offset) = self.stable_offset(partition).await? {
+                return Some(offset);
+            }
+            sleep(PAUSE).await;
+        }
+        None
+    }
+
+    pub async fn stable_offset(&mut self, partition: Partition) -> Option<Stable> {
         let (topic, number) = self.shared.place(partition);
         let topic = OffsetFetchRequestTopics::default()
             .with_name(topic)
@@ -132,17 +148,22 @@ impl Reader {
             let partition = group.and_then(|it| it.topics.first()?.partitions.first());
             match (group, partition) {
                 (Some(group), _) if group.error_code != 0 => group.error_code,
+                // An answer, and a later one need not wait for the same.
+                (_, Some(partition)) if partition.error_code == UNSTABLE_OFFSET_COMMIT => 0,
                 (_, Some(partition)) => partition.error_code,
                 _ => -1,
             }
         });
         let told = told.await;
         let answer = told.answer.filter(|_| told.outcome == Outcome::Ok)?;
-        let group = answer.groups.first()?;
-        let offset = group.topics.first()?.partitions.first()?.committed_offset;
+        let answer = answer.groups.first()?.topics.first()?.partitions.first()?;
+        if answer.error_code == UNSTABLE_OFFSET_COMMIT {
+            return Some(Stable::NotYet);
+        }
+        let offset = answer.committed_offset;
         let action = Action::Committed { partition, offset };
         self.shared.record(called, action, Outcome::Ok);
-        Some(offset)
+        Some(Stable::At(offset))
     }
 
     async fn page(&mut self, partition: Partition, isolation: Isolation, from: i64) -> Result<Option<Page>> {

@@ -1,17 +1,15 @@
 //! A run: the topics, the workers until the time is up, then every partition to its end.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{CreateTopicsRequest, FindCoordinatorRequest, TopicName};
 use kafka_protocol::protocol::Request;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use crate::history::{History, Isolation, Outcome};
 
+use super::bookkeeper;
 use super::copier::Copier;
 use super::link::Link;
 use super::reader::Reader;
@@ -24,27 +22,24 @@ const CREATE_TIMEOUT_MS: i32 = 10_000;
 #[derive(Args)]
 pub struct Options {
     #[arg(long)]
-    bootstrap: String,
+    pub bootstrap: String,
     /// How long the workers work; the last reads come after that.
     #[arg(long)]
-    seconds: u64,
+    pub seconds: u64,
+    /// How many seconds later everything must have ended: the last restart, open transactions, the last reads.
+    #[arg(long, default_value_t = 60)]
+    pub patience: u64,
     /// Of what the workers choose. What the broker does is not repeated by it.
     #[arg(long, default_value_t = 1)]
-    seed: u64,
+    pub seed: u64,
     /// Begins the names of topics, group and transactional ids.
     #[arg(long, default_value = "checker")]
-    name: String,
+    pub name: String,
 }
 
 /// What was asked and told, also when the run broke off. Wants a `LocalSet` around it.
 pub async fn run(options: &Options) -> (History, Result<()>) {
-    let until = Instant::now() + Duration::from_secs(options.seconds);
-    let shared = Shared::new(
-        options.bootstrap.clone(),
-        options.name.clone(),
-        options.seed,
-        until,
-    );
+    let shared = Shared::new(options);
     let ended = work(&shared).await;
     (shared.into_history(), ended)
 }
@@ -61,16 +56,19 @@ async fn work(shared: &Shared) -> Result<()> {
     for isolation in [Isolation::Uncommitted, Isolation::Committed] {
         workers.spawn_local(Reader::new(shared).watch(isolation));
     }
+    workers.spawn_local(bookkeeper::keep(shared.clone()));
+    let mut all = Ok(());
     while let Some(ended) = workers.join_next().await {
-        ended.context("a worker")??;
+        all = all.and(ended.context("a worker")?);
     }
+    // Also when a worker broke off: what can be read may say why.
     let mut reader = Reader::new(shared);
     for partition in 0..INPUTS + OUTPUTS {
         for isolation in [Isolation::Uncommitted, Isolation::Committed] {
             reader.drain(partition, isolation).await?;
         }
     }
-    Ok(())
+    all
 }
 
 /// Topics, and the coordinators' own: they are made when somebody first asks for a coordinator.

@@ -2,12 +2,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use kafka_protocol::messages::{GroupId, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 
 use crate::history::{Action, History, Operation, Outcome, Partition};
+
+use super::run::Options;
 
 pub const INPUTS: Partition = 3;
 pub const OUTPUTS: Partition = 3;
@@ -20,6 +23,7 @@ struct Inner {
     /// Topics of one run, told from those of another by this.
     name: String,
     until: Instant,
+    last_answer_by: Instant,
     ticks: Cell<u64>,
     numbers: Cell<u64>,
     random: Cell<u64>,
@@ -27,14 +31,16 @@ struct Inner {
 }
 
 impl Shared {
-    pub fn new(bootstrap: String, name: String, seed: u64, until: Instant) -> Self {
+    pub fn new(options: &Options) -> Self {
+        let until = Instant::now() + Duration::from_secs(options.seconds);
         Self(Rc::new(Inner {
-            bootstrap,
-            name,
+            bootstrap: options.bootstrap.clone(),
+            name: options.name.clone(),
             until,
+            last_answer_by: until + Duration::from_secs(options.patience),
             ticks: Cell::new(0),
             numbers: Cell::new(0),
-            random: Cell::new(seed),
+            random: Cell::new(options.seed),
             history: RefCell::default(),
         }))
     }
@@ -46,6 +52,11 @@ impl Shared {
     /// Workers begin nothing new after this.
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.0.until
+    }
+
+    /// Until then the broker, which is not killed any more, must have ended everything and told it.
+    pub fn last_answer_by(&self) -> Instant {
+        self.0.last_answer_by
     }
 
     pub fn tick(&self) -> u64 {

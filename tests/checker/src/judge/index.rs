@@ -11,6 +11,8 @@ pub struct Index<'h> {
     pub polls: Vec<(&'h Operation, &'h Poll)>,
     /// Reads of committed offsets that were answered.
     pub offset_reads: Vec<(&'h Operation, Partition, i64)>,
+    /// Commits of offsets outside of transactions.
+    pub set_offsets: Vec<(&'h Operation, Partition, i64)>,
     pub transactions: BTreeMap<TxnId, Transaction<'h>>,
     /// When each incarnation was called and known to be in charge, by id and incarnation.
     pub inits: BTreeMap<Producer, &'h Operation>,
@@ -77,6 +79,7 @@ impl<'h> Index<'h> {
             sends: Vec::new(),
             polls: Vec::new(),
             offset_reads: Vec::new(),
+            set_offsets: Vec::new(),
             transactions: BTreeMap::new(),
             inits: BTreeMap::new(),
             send_of: BTreeMap::new(),
@@ -115,6 +118,9 @@ impl<'h> Index<'h> {
                 let transaction = self.transactions.entry(*txn).or_default();
                 transaction.offsets.push((operation, *partition, *offset));
                 transaction.producer = Some(*producer);
+            }
+            Action::SetOffset { partition, offset } => {
+                self.set_offsets.push((operation, *partition, *offset));
             }
             Action::End {
                 producer,

@@ -36,7 +36,8 @@ pub enum Rule {
     Unstable,
     /// The last stable offset has passed the first record of an open transaction.
     StablePastOpen,
-    /// A poll under read_committed held records beyond the last stable offset, or any poll beyond the high watermark.
+    /// A poll under read_committed held records beyond the last stable offset of a later one, or any poll beyond the high
+    /// watermark of a later one.
     BeyondStable,
     /// A fenced producer still wrote, or ended a transaction.
     Zombie,

@@ -32,7 +32,9 @@ fn offsets_only_rise(index: &Index, findings: &mut Findings) {
             }
         }
     }
-    for (operation, partition, offset) in &index.offset_reads {
+    let set = index.set_offsets.iter();
+    let set = set.filter(|(operation, ..)| operation.outcome == Outcome::Ok);
+    for (operation, partition, offset) in set.chain(&index.offset_reads) {
         by_partition.entry(*partition).or_default().push(Span {
             called: operation.called,
             done: operation.done,
@@ -63,11 +65,16 @@ fn offsets_come_from_commits(index: &Index, findings: &mut Findings) {
             }
         }
     }
+    for (operation, partition, offset) in &index.set_offsets {
+        if operation.outcome != Outcome::Failed {
+            possible.insert((*partition, *offset));
+        }
+    }
     for (_, partition, offset) in &index.offset_reads {
         if *offset >= 0 && !possible.contains(&(*partition, *offset)) {
             findings.add(
                 Rule::OffsetAborted,
-                format!("partition {partition}: no transaction that may count committed offset {offset}"),
+                format!("partition {partition}: nothing that may count committed offset {offset}"),
             );
         }
     }
@@ -79,6 +86,10 @@ fn inputs_are_copied_once(index: &Index, findings: &mut Findings) {
     for (operation, partition, offset) in &index.offset_reads {
         let newest = last.entry(*partition).or_insert((operation.called, *offset));
         *newest = (*newest).max((operation.called, *offset));
+    }
+    // What offsets outside of transactions say is not how far anybody has copied.
+    for (_, partition, _) in &index.set_offsets {
+        last.remove(partition);
     }
     let copies = copies_that_count(index);
     for (partition, (_, end)) in last {

@@ -9,47 +9,54 @@ use super::{Findings, Rule};
 
 pub fn judge(index: &Index, findings: &mut Findings) {
     for (_, poll) in &index.polls {
-        stays_within_its_limits(poll, findings);
+        goes_forward(poll, findings);
         leaves_nothing_out(index, poll, findings);
     }
-    limits_only_rise(index, "high watermark", |poll| poll.high_watermark, findings);
-    limits_only_rise(
-        index,
-        "last stable offset",
-        |poll| poll.last_stable_offset,
-        findings,
-    );
+    for limit in [&HIGH_WATERMARK, &LAST_STABLE_OFFSET] {
+        limits_only_rise(index, limit, findings);
+        nothing_lies_beyond(index, limit, findings);
+    }
 }
 
-fn stays_within_its_limits(poll: &Poll, findings: &mut Findings) {
-    let limit = match poll.isolation {
-        Isolation::Committed => poll.last_stable_offset.min(poll.high_watermark),
-        Isolation::Uncommitted => poll.high_watermark,
-    };
-    let partition = poll.partition;
-    if poll.last_stable_offset > poll.high_watermark {
-        findings.add(
-            Rule::BeyondStable,
-            format!(
-                "partition {partition}: stable up to {}, with a high watermark of {}",
-                poll.last_stable_offset, poll.high_watermark
-            ),
-        );
-    }
-    for (offset, value) in poll.records.iter().filter(|(offset, _)| *offset >= limit) {
-        findings.add(
-            Rule::BeyondStable,
-            format!("value {value} at {partition}@{offset} was read with a limit of {limit}"),
-        );
-    }
+/// How far polls may see.
+struct Limit {
+    name: &'static str,
+    of: fn(&Poll) -> i64,
+    /// The end of what a poll has shown, for which the limit must have been there.
+    shown: fn(&Poll) -> i64,
+}
+
+const HIGH_WATERMARK: Limit = Limit {
+    name: "high watermark",
+    of: |poll| poll.high_watermark,
+    shown: |poll| match poll.last_stable_offset > poll.high_watermark {
+        true => poll.last_stable_offset,
+        false => end_of_records(poll),
+    },
+};
+
+const LAST_STABLE_OFFSET: Limit = Limit {
+    name: "last stable offset",
+    of: |poll| poll.last_stable_offset,
+    shown: |poll| match poll.isolation {
+        Isolation::Committed => end_of_records(poll),
+        Isolation::Uncommitted => 0,
+    },
+};
+
+fn end_of_records(poll: &Poll) -> i64 {
+    poll.records.last().map_or(0, |(offset, _)| offset + 1)
+}
+
+fn goes_forward(poll: &Poll, findings: &mut Findings) {
     let first = poll.records.first().filter(|(offset, _)| *offset < poll.from);
     let back = poll.records.windows(2).find(|pair| pair[0].0 >= pair[1].0);
     if first.is_some() || back.is_some() {
         findings.add(
             Rule::Skipped,
             format!(
-                "partition {partition}: a poll from {} has offsets out of order",
-                poll.from
+                "partition {}: a poll from {} has offsets out of order",
+                poll.partition, poll.from
             ),
         );
     }
@@ -79,26 +86,55 @@ fn leaves_nothing_out(index: &Index, poll: &Poll, findings: &mut Findings) {
 }
 
 /// On one replica, as here: a new leader may begin with a lower one.
-fn limits_only_rise(index: &Index, name: &str, limit: fn(&Poll) -> i64, findings: &mut Findings) {
-    let mut by_partition: BTreeMap<Partition, Vec<Span>> = BTreeMap::new();
-    for (operation, poll) in &index.polls {
-        by_partition.entry(poll.partition).or_default().push(Span {
-            called: operation.called,
-            done: operation.done,
-            figure: limit(poll),
-        });
-    }
-    for (partition, spans) in by_partition {
-        for (span, before) in spans.iter().zip(largest_before(&spans)) {
+fn limits_only_rise(index: &Index, limit: &Limit, findings: &mut Findings) {
+    for (partition, spans) in spans(index, limit.of) {
+        let told: Vec<Span> = spans.iter().map(|(span, _)| *span).collect();
+        for (span, before) in told.iter().zip(largest_before(&told)) {
             if before.is_some_and(|before| before > span.figure) {
                 findings.add(
                     Rule::WatermarkBack,
                     format!(
-                        "partition {partition}: the {name} is {} after {before:?}",
-                        span.figure
+                        "partition {partition}: the {} is {} after {before:?}",
+                        limit.name, span.figure
                     ),
                 );
             }
         }
     }
+}
+
+/// A poll may say less of its limit than it has used: Apache Kafka looks at the limit, then reads, and what was appended in
+/// between is there. Polls that begin later cannot.
+fn nothing_lies_beyond(index: &Index, limit: &Limit, findings: &mut Findings) {
+    for (partition, spans) in spans(index, limit.shown) {
+        let shown: Vec<Span> = spans.iter().map(|(span, _)| *span).collect();
+        for ((_, poll), before) in spans.iter().zip(largest_before(&shown)) {
+            let told = (limit.of)(poll);
+            if before.is_some_and(|before| before > told) {
+                findings.add(
+                    Rule::BeyondStable,
+                    format!(
+                        "partition {partition}: the {} is {told}, and there was a poll up to {before:?} before",
+                        limit.name
+                    ),
+                );
+            }
+        }
+    }
+}
+
+fn spans<'h>(index: &Index<'h>, figure: fn(&Poll) -> i64) -> BTreeMap<Partition, Vec<(Span, &'h Poll)>> {
+    let mut by_partition: BTreeMap<Partition, Vec<(Span, &Poll)>> = BTreeMap::new();
+    for (operation, poll) in &index.polls {
+        let span = Span {
+            called: operation.called,
+            done: operation.done,
+            figure: figure(poll),
+        };
+        by_partition
+            .entry(poll.partition)
+            .or_default()
+            .push((span, *poll));
+    }
+    by_partition
 }

@@ -341,7 +341,7 @@ impl Broker {
                 let owned = self.enter(*producer, *txn).is_some();
                 owned.then(|| self.end(producer.id, *commit))
             }
-            Action::Poll(_) | Action::Committed { .. } => None,
+            Action::Poll(_) | Action::Committed { .. } | Action::SetOffset { .. } => None,
         };
         done.map_or(Outcome::Failed, |()| Outcome::Ok)
     }
