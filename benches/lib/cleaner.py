@@ -25,7 +25,7 @@ def run(figures, megabytes, rounds, run_dir, tools, codecs=CODECS):
         try:
             segment_bytes = max(megabytes * 100_000, 1 << 20)
             create_topic(source, TOPIC, 1, cleanup_policy="compact", min_cleanable_dirty_ratio=1, segment_bytes=segment_bytes)
-            drive("fill-keys", bootstrap=source.bootstrap, topic=TOPIC, megabytes=megabytes, codec=codec)
+            drive("fill-keys", source, topic=TOPIC, megabytes=megabytes, codec=codec)
         finally:
             source.stop()
         closed_bytes = sum(sorted(f.stat().st_size for f in source.partition_dir(TOPIC).glob("*.log"))) - active_bytes(source)
@@ -45,7 +45,7 @@ def clean(figures, source, kind, work_dir, row, closed_bytes):
         phase = drive("clean", broker, topic=TOPIC, checkpoint=broker.data_dir / "cleaner-offset-checkpoint")["clean"]
         left = sum(f.stat().st_size for f in broker.partition_dir(TOPIC).glob("*.log")) - active_bytes(broker)
         figures.add(row, kind, cpu_us=cpu(phase) * 1e6 * 1e9 / closed_bytes, seconds=phase["seconds"], rss_mb=phase["rss_mb"],
-                    rate=closed_bytes / 1e6 / phase["seconds"], left_percent=100 * left / closed_bytes)
+                    mb_per_s=closed_bytes / 1e6 / phase["seconds"], left_percent=100 * left / closed_bytes)
     finally:
         broker.stop()
         shutil.rmtree(work_dir)

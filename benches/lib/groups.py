@@ -51,7 +51,7 @@ def measure(figures, size, protocol, kind, broker):
     figures.add(f"{title}, forming, per member", kind, cpu_us=cpu(form) * 1e6 / form["operations"], seconds=form["seconds"], rss_mb=form["rss_mb"])
     figures.add(f"{title}, at rest, per second", kind, cpu_us=cpu(rest) * 1e6 / rest["seconds"], rss_mb=rest["rss_mb"])
     figures.add(f"{title}, {size.commit_rate:,} commits/s, per commit", kind, cpu_us=cpu(commit) * 1e6 / commit["operations"],
-                rate=commit["operations"] / commit["seconds"], p50_ms=commit["p50_ms"], p99_ms=commit["p99_ms"], rss_mb=commit["rss_mb"])
+                requests_per_s=commit["operations"] / commit["seconds"], p50_ms=commit["p50_ms"], p99_ms=commit["p99_ms"], rss_mb=commit["rss_mb"])
     for members, leaves in size.leaves.items():
         phases = groups(members, prefix=f"leave-{protocol}-{members}", leaves=max(leaves // fewer, 2), pause_ms=pause_ms)
         done = phases["rebalance"]

@@ -25,7 +25,7 @@ def run(figures, megabytes, rounds, run_dir, tools):
         source.start()
         try:
             # A few records make the topic, so that both starts have one to load.
-            drive("fill-offsets", bootstrap=source.bootstrap, megabytes=megabytes if source is filled else 0)
+            drive("fill-offsets", source, megabytes=megabytes if source is filled else 0)
         finally:
             source.stop()
     for number, kind in in_turn(rounds):
@@ -40,7 +40,7 @@ def start(source, kind, work_dir, **options):
     broker.write_properties()
     broker.launch()
     try:
-        phase = drive("load", broker, **options)["load"]
+        phase = drive("load", broker, since=broker.launched_s, **options)["load"]
         own = OWN_WORDS[kind].search(re.sub(r"\x1b\[[0-9;]*m", "", broker.log_text()))
         return phase, float(own.group(1)) if own else None
     finally:

@@ -10,9 +10,9 @@ use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsRe
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 
-use crate::connection::Connection;
 use crate::errors;
-use crate::process::{Process, Work};
+use crate::process::Work;
+use crate::target::Target;
 
 const INCREMENTAL_ALTER_CONFIGS: i16 = 1;
 const OF_A_TOPIC: i8 = 2;
@@ -22,30 +22,26 @@ const INTERVAL: Duration = Duration::from_millis(5);
 
 #[derive(Args)]
 pub struct CleanOptions {
-    #[arg(long)]
-    pid: u32,
-    #[arg(long)]
-    bootstrap: String,
     /// With one partition.
-    #[arg(long)]
-    topic: String,
+    #[command(flatten)]
+    target: Target,
     /// The broker's cleaner-offset-checkpoint.
     #[arg(long)]
     checkpoint: PathBuf,
 }
 
 pub async fn run(options: CleanOptions) -> Result<()> {
-    let mut connection = Connection::open(&options.bootstrap, "bench").await?;
+    let mut connection = options.target.broker.connect().await?;
     let ratio = AlterableConfig::default()
         .with_name(StrBytes::from_static_str("min.cleanable.dirty.ratio"))
         .with_config_operation(SET)
         .with_value(Some(StrBytes::from_static_str("0.01")));
     let topic = AlterConfigsResource::default()
         .with_resource_type(OF_A_TOPIC)
-        .with_resource_name(StrBytes::from_string(options.topic.clone()))
+        .with_resource_name(StrBytes::from_string(options.target.topic.clone()))
         .with_configs(vec![ratio]);
     let request = IncrementalAlterConfigsRequest::default().with_resources(vec![topic]);
-    let meter = Process::new(options.pid).begin()?;
+    let meter = options.target.broker.meter()?;
     let deadline = Instant::now() + PATIENCE;
     let answer = connection.call(INCREMENTAL_ALTER_CONFIGS, &request).await?;
     if let Some(refused) = answer
@@ -65,7 +61,7 @@ pub async fn run(options: CleanOptions) -> Result<()> {
 }
 
 fn is_cleaned(options: &CleanOptions) -> bool {
-    let entry = format!("{} 0 ", options.topic);
+    let entry = format!("{} 0 ", options.target.topic);
     let text = std::fs::read_to_string(&options.checkpoint).unwrap_or_default();
     text.lines().any(|line| line.starts_with(&entry))
 }

@@ -10,31 +10,26 @@ use bytes::Bytes;
 use clap::Args;
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::{FetchResponse, ResponseHeader};
-use kafka_protocol::protocol::{Decodable, HeaderVersion, StrBytes};
+use kafka_protocol::protocol::{Decodable, HeaderVersion};
 use ottla_storage::batch::{BatchHeader, HEADER_BYTES};
 
 use crate::errors;
 use crate::frames::{self, FETCH};
 use crate::histogram::Histogram;
 use crate::pipeline::{Answers, connect};
-use crate::process::{Process, Work};
+use crate::process::Work;
 use crate::schedule::Schedule;
+use crate::target::Target;
 
-const CLIENT_ID: StrBytes = StrBytes::from_static_str("bench");
 /// Of one answer to a consumer that keeps up with a producer.
 const FOLLOWER_MAX_BYTES: i32 = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Args)]
 pub struct ConsumeOptions {
-    /// The broker's process, whose CPU time is told of.
-    #[arg(long)]
-    pid: u32,
-    #[arg(long)]
-    bootstrap: String,
     /// With one partition, and records in it.
-    #[arg(long)]
-    topic: String,
+    #[command(flatten)]
+    target: Target,
     /// To receive; at its end the topic is read again.
     #[arg(long, default_value_t = 1_000_000_000)]
     bytes: u64,
@@ -62,7 +57,7 @@ pub struct Reader {
 }
 
 pub fn run(options: ConsumeOptions) -> Result<()> {
-    let meter = Process::new(options.pid).begin()?;
+    let meter = options.target.broker.meter()?;
     let all = thread::scope(|scope| {
         let consumers: Vec<_> = (0..options.consumers)
             .map(|_| scope.spawn(|| consume(&options)))
@@ -78,7 +73,8 @@ pub fn run(options: ConsumeOptions) -> Result<()> {
 }
 
 fn consume(options: &ConsumeOptions) -> Result<Work> {
-    let mut reader = Reader::open(&options.bootstrap, &options.topic, options.max_bytes)?;
+    let target = &options.target;
+    let mut reader = Reader::open(&target.broker.bootstrap, &target.topic, options.max_bytes)?;
     reader.isolation_level = i8::from(options.read_committed);
     let mut latencies = Histogram::default();
     let mut bytes = 0;
@@ -87,11 +83,11 @@ fn consume(options: &ConsumeOptions) -> Result<Work> {
         let received = reader.fetch()?;
         latencies.record(begun.elapsed());
         if received == 0 {
-            bail!("{} is empty", options.topic);
+            bail!("{} is empty", target.topic);
         }
         bytes += received as u64;
-        if reader.offset >= reader.high_watermark {
-            reader.offset = 0;
+        if reader.is_at_end() {
+            reader.begin_again();
         }
     }
     Ok(Work {
@@ -101,7 +97,7 @@ fn consume(options: &ConsumeOptions) -> Result<Work> {
 }
 
 impl Reader {
-    fn open(bootstrap: &str, topic: &str, max_bytes: i32) -> Result<Self> {
+    pub fn open(bootstrap: &str, topic: &str, max_bytes: i32) -> Result<Self> {
         let stream = connect(bootstrap)?;
         Ok(Self {
             topic: topic.to_owned(),
@@ -143,11 +139,19 @@ impl Reader {
         Ok(latencies)
     }
 
+    pub fn is_at_end(&self) -> bool {
+        self.offset >= self.high_watermark
+    }
+
+    pub fn begin_again(&mut self) {
+        self.offset = 0;
+    }
+
     /// Returns how many bytes of records have come: none at the end of the log.
-    fn fetch(&mut self) -> Result<usize> {
+    pub fn fetch(&mut self) -> Result<usize> {
         let request = frames::fetch_request(&self.topic, self.offset, self.max_bytes)
             .with_isolation_level(self.isolation_level);
-        let frame = frames::request(FETCH, 0, &CLIENT_ID, &request)?;
+        let frame = frames::request(FETCH, 0, &frames::CLIENT_ID, &request)?;
         self.stream.write_all(&frame)?;
         let answer = Bytes::from(self.answers.take()?);
         let partition = partition_of(answer.clone())?;

@@ -12,9 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use clap::Args;
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
-use kafka_protocol::messages::{CreateTopicsRequest, ProduceRequest, TopicName};
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::messages::ProduceRequest;
 use ottla_storage::batch::Codec;
 use tokio::task::JoinSet;
 
@@ -23,23 +21,19 @@ use crate::errors;
 use crate::floor::Scratch;
 use crate::frames::{self, PRODUCE};
 use crate::histogram::Histogram;
-use crate::process::{Cpu, Process, Work};
+use crate::process::{Cpu, Work};
+use crate::target::Target;
+use crate::topics;
 
-const CREATE_TOPICS: i16 = 7;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Threads of the floor: more do not make a disk sync more files at once.
 const FLOOR_THREADS_MAX: usize = 16;
 
 #[derive(Args)]
 pub struct ProduceOptions {
-    /// The broker's process, whose CPU time is told of.
-    #[arg(long)]
-    pid: u32,
-    #[arg(long)]
-    bootstrap: String,
-    /// Made when it is missing.
-    #[arg(long)]
-    topic: String,
+    /// The topic is made when it is missing.
+    #[command(flatten)]
+    target: Target,
     #[command(flatten)]
     shape: Shape,
     /// Each has one request under way, always to the same partition.
@@ -73,13 +67,16 @@ pub async fn run(options: ProduceOptions) -> Result<()> {
     if options.acks == 0 || options.shape.partitions == 0 {
         bail!("every request needs a partition and an answer");
     }
-    create(&options).await?;
+    let mut connection = options.target.broker.connect().await?;
+    let partitions = i32::try_from(options.shape.partitions)?;
+    let topic = std::slice::from_ref(&options.target.topic);
+    topics::create(&mut connection, topic, partitions, &[("flush.messages", "1")]).await?;
     let batch = frames::batch(1, options.shape.record_bytes, Codec::None);
     let mut producers = Vec::new();
     for number in 0..options.producers {
         producers.push(Producer::open(&options, number, batch.clone()).await?);
     }
-    let meter = Process::new(options.pid).begin()?;
+    let meter = options.target.broker.meter()?;
     let end = Instant::now() + Duration::from_secs_f64(options.shape.seconds);
     let mut running = JoinSet::new();
     for producer in producers {
@@ -139,7 +136,7 @@ impl Producer {
     /// Connects, and has one record acknowledged: it may take a moment until the new topic can be written to.
     async fn open(options: &ProduceOptions, number: usize, batch: Bytes) -> Result<Self> {
         let partition = i32::try_from(number % options.shape.partitions)?;
-        let mut request = frames::produce_request(&options.topic, options.acks, batch);
+        let mut request = frames::produce_request(&options.target.topic, options.acks, batch);
         for data in request
             .topic_data
             .iter_mut()
@@ -148,7 +145,7 @@ impl Producer {
             data.index = partition;
         }
         let mut producer = Self {
-            connection: Connection::open(&options.bootstrap, "bench").await?,
+            connection: options.target.broker.connect().await?,
             request: Rc::new(request),
         };
         let deadline = Instant::now() + PATIENCE;
@@ -186,26 +183,6 @@ impl Producer {
             .iter()
             .flat_map(|topic| &topic.partition_responses);
         Ok(told.next().context("an answer about nothing")?.error_code)
-    }
-}
-
-async fn create(options: &ProduceOptions) -> Result<()> {
-    let flush = CreatableTopicConfig::default()
-        .with_name(StrBytes::from_static_str("flush.messages"))
-        .with_value(Some(StrBytes::from_static_str("1")));
-    let topic = CreatableTopic::default()
-        .with_name(TopicName(StrBytes::from_string(options.topic.clone())))
-        .with_num_partitions(i32::try_from(options.shape.partitions)?)
-        .with_replication_factor(1)
-        .with_configs(vec![flush]);
-    let request = CreateTopicsRequest::default()
-        .with_topics(vec![topic])
-        .with_timeout_ms(30_000);
-    let mut connection = Connection::open(&options.bootstrap, "bench").await?;
-    let answer = connection.call(CREATE_TOPICS, &request).await?;
-    match answer.topics.first().map(|topic| topic.error_code) {
-        Some(errors::NONE | errors::TOPIC_ALREADY_EXISTS) => Ok(()),
-        error => bail!("CreateTopics: error {error:?}"),
     }
 }
 

@@ -15,7 +15,9 @@ use tokio::time::Instant;
 use crate::connection::Connection;
 use crate::errors;
 use crate::frames::{PRODUCE, produce_request};
+use crate::process::Work;
 use crate::scenario::await_coordinator;
+use crate::target::{Broker, Target};
 
 const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 /// Brokers take records for internal topics from this client only.
@@ -25,8 +27,8 @@ const BATCH_BYTES: usize = 900_000;
 
 #[derive(Args)]
 pub struct OffsetsOptions {
-    #[arg(long)]
-    bootstrap: String,
+    #[command(flatten)]
+    broker: Broker,
     /// Of the records, in MB.
     #[arg(long)]
     megabytes: usize,
@@ -37,10 +39,8 @@ pub struct OffsetsOptions {
 
 #[derive(Args)]
 pub struct KeysOptions {
-    #[arg(long)]
-    bootstrap: String,
-    #[arg(long)]
-    topic: String,
+    #[command(flatten)]
+    target: Target,
     #[arg(long)]
     megabytes: usize,
     /// How many of a hundred records repeat an earlier key.
@@ -78,8 +78,9 @@ pub async fn offsets(options: OffsetsOptions) -> Result<()> {
     const PARTITIONS: u64 = 100;
     const RECORDS_PER_GROUP_RECORD: u64 = 200;
     const BATCH_RECORDS: i32 = 20;
-    await_coordinator(&options.bootstrap).await?;
-    let mut connection = Connection::open(&options.bootstrap, ADMIN_CLIENT_ID).await?;
+    await_coordinator(&options.broker.bootstrap).await?;
+    let mut connection = Connection::open(&options.broker.bootstrap, ADMIN_CLIENT_ID).await?;
+    let meter = options.broker.meter()?;
     let (mut random, now_ms) = (Random(1), now_ms());
     let mut sent_bytes = 0;
     let mut number = 0;
@@ -99,13 +100,13 @@ pub async fn offsets(options: OffsetsOptions) -> Result<()> {
         sent_bytes += batch.len();
         send(&mut connection, CONSUMER_OFFSETS, batch).await?;
     }
-    println!("{{\"phase\":\"fill\",\"operations\":{number},\"bytes\":{sent_bytes}}}");
-    Ok(())
+    meter.end("fill", Work::written(number, sent_bytes))
 }
 
 /// Records of text with some order in it, so that a codec has something to do.
 pub async fn keys(options: KeysOptions) -> Result<()> {
-    let mut connection = Connection::open(&options.bootstrap, "bench").await?;
+    let mut connection = options.target.broker.connect().await?;
+    let meter = options.target.broker.meter()?;
     let (mut random, now_ms) = (Random(2), now_ms());
     let record_bytes = options.value_bytes + 30;
     let records = (options.megabytes * 1_000_000 / record_bytes) as u64;
@@ -127,10 +128,9 @@ pub async fn keys(options: KeysOptions) -> Result<()> {
         }
         let batch = batch.build();
         sent_bytes += batch.len();
-        send(&mut connection, &options.topic, batch).await?;
+        send(&mut connection, &options.target.topic, batch).await?;
     }
-    println!("{{\"phase\":\"fill\",\"operations\":{number},\"bytes\":{sent_bytes}}}");
-    Ok(())
+    meter.end("fill", Work::written(number, sent_bytes))
 }
 
 /// Sends until the broker has the topic, which it may just have been told to create.
@@ -244,7 +244,7 @@ impl Random {
         bits ^ (bits >> 31)
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit.max(1)
     }
 }

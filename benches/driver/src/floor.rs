@@ -16,7 +16,6 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use kafka_protocol::protocol::StrBytes;
 use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
 
@@ -94,7 +93,7 @@ pub fn consume(options: ConsumeOptions) -> Result<()> {
     let log = Scratch::filled(&options.place.dir, options.bytes.max(options.max_bytes as u64))?;
     let (listener, address) = options.place.listen()?;
     let request = frames::fetch_request(TOPIC, 0, i32::try_from(options.max_bytes)?);
-    let frame = frames::request(FETCH, 0, &StrBytes::from_static_str("bench"), &request)?;
+    let frame = frames::request(FETCH, 0, &frames::CLIENT_ID, &request)?;
     let begun = Instant::now();
     let serve = |stream| send_all(stream, &log.file, frame.len(), options.max_bytes);
     let (cpu, work) = thread::scope(|scope| {

@@ -1,5 +1,7 @@
 //! Requests as bytes: built once, sent many times, so that a client under load does nothing but write.
 
+use std::ops::Range;
+
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -11,6 +13,7 @@ use ottla_storage::batch::{BatchBuilder, BatchOptions, Codec};
 
 use crate::fill::{Random, now_ms, value};
 
+pub const CLIENT_ID: StrBytes = StrBytes::from_static_str("bench");
 pub const PRODUCE: i16 = 9;
 /// The last version that names topics, not their ids.
 pub const FETCH: i16 = 12;
@@ -28,10 +31,19 @@ pub fn set_correlation_id(frame: &mut [u8], correlation_id: i32) -> Result<()> {
 
 /// One batch for partition 0.
 pub fn produce_request(topic: &str, acks: i16, batch: Bytes) -> ProduceRequest {
-    let partition = PartitionProduceData::default().with_records(Some(batch));
+    produce_to(topic, 0..1, acks, &batch)
+}
+
+/// The same batch for each of the partitions.
+pub fn produce_to(topic: &str, partitions: Range<i32>, acks: i16, batch: &Bytes) -> ProduceRequest {
+    let partition = |index| {
+        PartitionProduceData::default()
+            .with_index(index)
+            .with_records(Some(batch.clone()))
+    };
     let topic = TopicProduceData::default()
         .with_name(topic_name(topic))
-        .with_partition_data(vec![partition]);
+        .with_partition_data(partitions.map(partition).collect());
     ProduceRequest::default()
         .with_acks(acks)
         .with_timeout_ms(TIMEOUT_MS)
@@ -70,7 +82,7 @@ pub fn batch(records: usize, record_bytes: usize, codec: Codec) -> Bytes {
     batch.build()
 }
 
-fn topic_name(name: &str) -> TopicName {
+pub fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
 }
 
@@ -84,8 +96,7 @@ mod tests {
     #[test]
     fn a_frame_holds_what_a_broker_reads() {
         let sent = batch(7, 100, Codec::None);
-        let client_id = StrBytes::from_static_str("bench");
-        let mut frame = request(PRODUCE, 1, &client_id, &produce_request("t", -1, sent.clone())).unwrap();
+        let mut frame = request(PRODUCE, 1, &CLIENT_ID, &produce_request("t", -1, sent.clone())).unwrap();
         set_correlation_id(&mut frame, 4711).unwrap();
         let mut bytes = frame.freeze();
         let length = bytes.split_to(LENGTH_BYTES);

@@ -9,10 +9,10 @@ use kafka_protocol::messages::{GroupId, OffsetFetchRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 
-use crate::connection::Connection;
 use crate::errors;
 use crate::fill::{TOPIC, group_name};
-use crate::process::{Process, Work};
+use crate::process::Work;
+use crate::target::Launched;
 
 const OFFSET_FETCH: i16 = 8;
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -20,18 +20,16 @@ const INTERVAL: Duration = Duration::from_millis(10);
 
 #[derive(Args)]
 pub struct LoadOptions {
-    #[arg(long)]
-    pid: u32,
-    #[arg(long)]
-    bootstrap: String,
+    #[command(flatten)]
+    launched: Launched,
     /// Whether there is anything to load: without it the first answer will do, whatever it says.
     #[arg(long)]
     is_filled: bool,
 }
 
-/// From now until the first answer; CPU time and memory are those since the process was started.
+/// From the launch until the first answer; so is the CPU time.
 pub async fn run(options: LoadOptions) -> Result<()> {
-    let meter = Process::new(options.pid).since_its_start();
+    let meter = options.launched.meter()?;
     let deadline = Instant::now() + PATIENCE;
     loop {
         // Nobody listens for a while, and then somebody who does not know its partitions yet.
@@ -46,7 +44,7 @@ pub async fn run(options: LoadOptions) -> Result<()> {
 }
 
 async fn is_loaded(options: &LoadOptions) -> Result<bool> {
-    let mut connection = Connection::open(&options.bootstrap, "bench").await?;
+    let mut connection = options.launched.broker.connect().await?;
     let topic = OffsetFetchRequestTopics::default()
         .with_name(TopicName(StrBytes::from_static_str(TOPIC)))
         .with_partition_indexes((0..100).collect());

@@ -1,14 +1,17 @@
-//! The clients of `benches/scale` and `benches/hot_path`. They are cheap, and where there are many, one thread has them all: what
-//! is measured is the broker. A phase's figures are one line of JSON.
+//! The clients of the benches. They are cheap, and where there are many, one thread has them all: what is measured is the broker. A
+//! phase's figures are one line of JSON.
 //!
-//! Groups and their logs: [`scenario`], [`fill`], [`load`], [`clean`]. Transactions: [`transactions`]. One request as often as it goes:
-//! [`produce`], [`consume`], [`durable`], and [`floor`], the least that the same bytes can cost.
+//! One request as often as it goes: [`produce`], [`consume`], and the least that the same bytes can cost: [`floor`], [`decode`]. Many who
+//! wait for the disk: [`durable`]. A broker that was just launched: [`starts`], [`topics`]. Large logs: [`seek`], [`catch_up`].
+//! Transactions: [`transactions`]. Groups and their logs: [`scenario`], [`fill`], [`load`], [`clean`].
 
 mod board;
+mod catch_up;
 mod classic;
 mod clean;
 mod consume;
 mod consumer;
+mod decode;
 mod durable;
 mod errors;
 mod fill;
@@ -22,6 +25,10 @@ mod process;
 mod produce;
 mod scenario;
 mod schedule;
+mod seek;
+mod starts;
+mod target;
+mod topics;
 mod transactions;
 
 use anyhow::Result;
@@ -55,10 +62,22 @@ enum Command {
     Durable(durable::ProduceOptions),
     /// How often the disk can sync at most.
     FloorDurable(durable::FloorOptions),
+    /// Traffic at a rate beside a consumer that reads from the disk.
+    CatchUp(catch_up::CatchUpOptions),
+    /// Looks for records by timestamps.
+    Seek(seek::SeekOptions),
+    /// Waits until a broker that was just launched acknowledges a record.
+    FirstAck(starts::FirstAckOptions),
+    /// Opens connections and lets them rest.
+    Connections(starts::ConnectionOptions),
+    /// Creates many partitions at once.
+    Create(topics::CreateOptions),
     /// What `produce` costs at least: receive, checksum, write to a file.
     FloorProduce(floor::ProduceOptions),
     /// What `consume` costs at least: `sendfile`.
     FloorConsume(floor::ConsumeOptions),
+    /// What compressed batches cost at least: a decoder.
+    FloorDecode(produce::Shape),
 }
 
 fn main() -> Result<()> {
@@ -81,8 +100,14 @@ fn main() -> Result<()> {
             Command::Transactions(options) => transactions::run(options).await,
             Command::Durable(options) => durable::run(options).await,
             Command::FloorDurable(options) => durable::floor(options),
+            Command::CatchUp(options) => catch_up::run(options).await,
+            Command::Seek(options) => seek::run(options).await,
+            Command::FirstAck(options) => starts::first_ack(options).await,
+            Command::Connections(options) => starts::connections(options).await,
+            Command::Create(options) => topics::run(options).await,
             Command::FloorProduce(options) => floor::produce(options),
             Command::FloorConsume(options) => floor::consume(options),
+            Command::FloorDecode(shape) => decode::run(shape),
         }
     })
 }

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
 use serde::Serialize;
 
 use crate::histogram::Histogram;
@@ -74,24 +76,27 @@ impl Process {
     }
 
     /// A phase that began when the process did.
-    pub fn since_its_start(self) -> Meter {
+    pub fn since_its_start(self, begun: Instant) -> Meter {
         Meter {
             process: self,
             cpu: Cpu::default(),
-            begun: Instant::now(),
+            begun,
         }
     }
 
+    /// The sum is exact; /proc, which alone knows how it divides, counts in ticks of 10 ms.
     fn cpu(self) -> Result<Cpu> {
-        // Linux tells all programs of 100 ticks a second, whatever its own clock does.
-        const TICKS_PER_SECOND: f64 = 100.0;
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
         let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat")?;
         let mut ticks = fields.split_whitespace().skip(11).map(str::parse::<f64>);
         let mut next = || ticks.next().context("/proc/PID/stat is short")?.context("ticks");
+        let (user, system) = (next()?, next()?);
+        let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(self.pid)?))?;
+        let total_s = Duration::from(clock.now()?).as_secs_f64();
+        let user_s = total_s * user / (user + system).max(1.0);
         Ok(Cpu {
-            user_s: next()? / TICKS_PER_SECOND,
-            system_s: next()? / TICKS_PER_SECOND,
+            user_s,
+            system_s: total_s - user_s,
         })
     }
 
@@ -158,6 +163,13 @@ impl Work {
         Self {
             operations,
             ..Self::default()
+        }
+    }
+
+    pub fn written(operations: u64, bytes: usize) -> Self {
+        Self {
+            bytes: bytes as u64,
+            ..Self::of(operations)
         }
     }
 

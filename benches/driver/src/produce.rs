@@ -5,21 +5,18 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use clap::Args;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::{CreateTopicsRequest, ProduceResponse, ResponseHeader, TopicName};
-use kafka_protocol::protocol::{Decodable, HeaderVersion, StrBytes};
+use kafka_protocol::messages::{ProduceResponse, ResponseHeader};
+use kafka_protocol::protocol::{Decodable, HeaderVersion};
 
-use crate::connection::Connection;
 use crate::consume::Reader;
 use crate::errors;
 use crate::fill::{FillCodec, send};
 use crate::frames::{self, PRODUCE};
 use crate::histogram::Histogram;
 use crate::pipeline::{Pipeline, connect};
-use crate::process::{Process, Work};
-
-const CREATE_TOPICS: i16 = 7;
-const CLIENT_ID: StrBytes = StrBytes::from_static_str("bench");
+use crate::process::Work;
+use crate::target::Target;
+use crate::topics;
 
 /// What is sent, to a broker or to the floor.
 #[derive(Args)]
@@ -67,18 +64,6 @@ pub struct SmallOptions {
     in_flight: usize,
 }
 
-#[derive(Args)]
-struct Target {
-    /// The broker's process, whose CPU time is told of.
-    #[arg(long)]
-    pid: u32,
-    #[arg(long)]
-    bootstrap: String,
-    /// With one partition; made when it is missing.
-    #[arg(long)]
-    topic: String,
-}
-
 pub async fn run(options: ProduceOptions) -> Result<()> {
     produce("produce", &options.target, &options.shape).await
 }
@@ -98,46 +83,52 @@ pub async fn run_small(options: SmallOptions) -> Result<()> {
 }
 
 async fn produce(phase: &str, target: &Target, shape: &Shape) -> Result<()> {
-    let mut connection = Connection::open(&target.bootstrap, "bench").await?;
-    create(&mut connection, &target.topic).await?;
-    // Not measured: it may take a moment until the new topic can be written to.
-    send(&mut connection, &target.topic, shape.batch()).await?;
-    if shape.end_to_end {
-        return produce_and_follow(target, shape);
-    }
-    let pipeline = shape.pipeline()?;
-    let mut frame = shape.frame(&target.topic)?;
-    let stream = connect(&target.bootstrap)?;
-    let meter = Process::new(target.pid).begin()?;
-    let schedule = pipeline.begin();
-    let latencies = pipeline.run(&stream, &mut frame, &schedule, check)?;
+    shape.prepare(target).await?;
+    let meter = target.broker.meter()?;
+    let latencies = match shape.end_to_end {
+        true => shape.produce_and_follow(target),
+        false => shape.produce(target),
+    }?;
     meter.end(phase, shape.work(latencies))
 }
 
-/// The same beside a consumer; the latencies are its own.
-fn produce_and_follow(target: &Target, shape: &Shape) -> Result<()> {
-    let pipeline = shape.pipeline()?;
-    if pipeline.rate.is_none() {
-        bail!("without a rate nothing is due, and nothing can be late");
-    }
-    let mut frame = shape.frame(&target.topic)?;
-    let stream = connect(&target.bootstrap)?;
-    let mut reader = Reader::at_end(&target.bootstrap, &target.topic)?;
-    let meter = Process::new(target.pid).begin()?;
-    let schedule = pipeline.begin();
-    let latencies = thread::scope(|scope| {
-        let follower = scope.spawn(|| reader.follow(&schedule, pipeline.requests, shape.batch_records));
-        pipeline.run(&stream, &mut frame, &schedule, check)?;
-        follower.join().map_err(|_| anyhow!("the consumer panicked"))?
-    })?;
-    meter.end("produce", shape.work(latencies))
-}
-
 impl Shape {
+    /// Makes the topic, if it must, and waits until it can be written to: that is no part of what is measured.
+    pub async fn prepare(&self, target: &Target) -> Result<()> {
+        let mut connection = target.broker.connect().await?;
+        topics::create(&mut connection, std::slice::from_ref(&target.topic), 1, &[]).await?;
+        send(&mut connection, &target.topic, self.batch()).await
+    }
+
+    fn produce(&self, target: &Target) -> Result<Histogram> {
+        let pipeline = self.pipeline()?;
+        let mut frame = self.frame(&target.topic)?;
+        let stream = connect(&target.broker.bootstrap)?;
+        pipeline.run(&stream, &mut frame, &pipeline.begin(), check)
+    }
+
+    /// The same beside a consumer; the latencies are its own.
+    pub fn produce_and_follow(&self, target: &Target) -> Result<Histogram> {
+        let pipeline = self.pipeline()?;
+        if pipeline.rate.is_none() {
+            bail!("without a rate nothing is due, and nothing can be late");
+        }
+        let bootstrap = &target.broker.bootstrap;
+        let mut frame = self.frame(&target.topic)?;
+        let stream = connect(bootstrap)?;
+        let mut reader = Reader::at_end(bootstrap, &target.topic)?;
+        let schedule = pipeline.begin();
+        thread::scope(|scope| {
+            let follower = scope.spawn(|| reader.follow(&schedule, pipeline.requests, self.batch_records));
+            pipeline.run(&stream, &mut frame, &schedule, check)?;
+            follower.join().map_err(|_| anyhow!("the consumer panicked"))?
+        })
+    }
+
     /// The request that is sent, with its length.
     pub fn frame(&self, topic: &str) -> Result<Vec<u8>> {
         let request = frames::produce_request(topic, self.acks, self.batch());
-        Ok(frames::request(PRODUCE, 0, &CLIENT_ID, &request)?.into())
+        Ok(frames::request(PRODUCE, 0, &frames::CLIENT_ID, &request)?.into())
     }
 
     pub fn pipeline(&self) -> Result<Pipeline> {
@@ -162,41 +153,27 @@ impl Shape {
         self.batch_records as u64 * self.record_bytes as u64
     }
 
-    fn batch(&self) -> Bytes {
+    pub fn batch(&self) -> Bytes {
         frames::batch(self.batch_records, self.record_bytes, self.codec.into())
-    }
-}
-
-/// A topic with one partition, unless it is there.
-async fn create(connection: &mut Connection, topic: &str) -> Result<()> {
-    let topic = CreatableTopic::default()
-        .with_name(TopicName(StrBytes::from_string(topic.to_owned())))
-        .with_num_partitions(1)
-        .with_replication_factor(1);
-    let request = CreateTopicsRequest::default()
-        .with_topics(vec![topic])
-        .with_timeout_ms(30_000);
-    let answer = connection.call(CREATE_TOPICS, &request).await?;
-    match answer.topics.first().map(|topic| topic.error_code) {
-        Some(errors::NONE | errors::TOPIC_ALREADY_EXISTS) => Ok(()),
-        error => bail!("CreateTopics: error {error:?}"),
     }
 }
 
 fn check(answer: &[u8]) -> Result<()> {
     let mut bytes = Bytes::copy_from_slice(answer);
     ResponseHeader::decode(&mut bytes, ProduceResponse::header_version(PRODUCE))?;
-    let answer = ProduceResponse::decode(&mut bytes, PRODUCE)?;
+    accepted(&ProduceResponse::decode(&mut bytes, PRODUCE)?)
+}
+
+/// Every batch must have been taken.
+pub fn accepted(answer: &ProduceResponse) -> Result<()> {
     let told = answer
         .responses
         .iter()
         .flat_map(|topic| &topic.partition_responses);
-    match told
-        .map(|partition| partition.error_code)
-        .next()
-        .context("an answer about nothing")?
-    {
-        errors::NONE => Ok(()),
-        error => bail!("Produce: error {error}"),
+    let mut codes = told.map(|partition| partition.error_code).peekable();
+    codes.peek().context("an answer about nothing")?;
+    match codes.find(|code| *code != errors::NONE) {
+        Some(error) => bail!("Produce: error {error}"),
+        None => Ok(()),
     }
 }

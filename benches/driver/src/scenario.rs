@@ -17,7 +17,8 @@ use crate::consumer::ConsumerMember;
 use crate::errors;
 use crate::histogram::Histogram;
 use crate::member::{Commits, Member, MemberTask, Order, Place, Protocol, Role};
-use crate::process::{Process, Work};
+use crate::process::Work;
+use crate::target::Target;
 
 const FIND_COORDINATOR: i16 = 4;
 /// No phase of any bench takes longer.
@@ -25,16 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 #[derive(Args)]
 pub struct GroupOptions {
-    /// The broker's process, whose CPU time is told of.
-    #[arg(long)]
-    pid: u32,
-    #[arg(long)]
-    bootstrap: String,
+    /// With a topic that exists.
+    #[command(flatten)]
+    target: Target,
     #[arg(long, default_value = "classic")]
     protocol: Protocol,
-    /// A topic that exists.
-    #[arg(long)]
-    topic: String,
     /// Of the topic.
     #[arg(long)]
     partitions: i32,
@@ -88,7 +84,7 @@ async fn seat_all(
     commits: &Rc<Commits>,
     failed: &mpsc::UnboundedSender<anyhow::Error>,
 ) -> Result<Vec<Group>> {
-    await_coordinator(&options.bootstrap).await?;
+    await_coordinator(&options.target.broker.bootstrap).await?;
     let mut groups = Vec::new();
     for number in 0..options.groups {
         let board = Rc::new(Board::new(options.members, usize::try_from(options.partitions)?));
@@ -98,7 +94,7 @@ async fn seat_all(
                 group: GroupId(StrBytes::from_string(format!("{}-{number}", options.prefix))),
                 group_number: number,
                 seat,
-                topic: StrBytes::from_string(options.topic.clone()),
+                topic: StrBytes::from_string(options.target.topic.clone()),
                 partitions: options.partitions,
             };
             let role = match options.protocol {
@@ -108,7 +104,7 @@ async fn seat_all(
             let (orders, receiver) = mpsc::unbounded_channel();
             let nudge = Rc::new(Notify::new());
             let task = MemberTask {
-                connection: Connection::open(&options.bootstrap, "bench").await?,
+                connection: Connection::open(&options.target.broker.bootstrap, "bench").await?,
                 place,
                 role,
                 orders: receiver,
@@ -150,7 +146,7 @@ pub async fn await_coordinator(bootstrap: &str) -> Result<()> {
 }
 
 async fn form(options: &GroupOptions, groups: &[Group]) -> Result<()> {
-    let meter = Process::new(options.pid).begin()?;
+    let meter = options.target.broker.meter()?;
     for member in groups.iter().flat_map(|group| &group.members) {
         member.orders.send(Order::Join)?;
     }
@@ -167,7 +163,7 @@ async fn rest(options: &GroupOptions) -> Result<()> {
     if options.rest_seconds == 0.0 {
         return Ok(());
     }
-    let meter = Process::new(options.pid).begin()?;
+    let meter = options.target.broker.meter()?;
     tokio::time::sleep(Duration::from_secs_f64(options.rest_seconds)).await;
     meter.end(
         "rest",
@@ -181,7 +177,7 @@ async fn commit(options: &GroupOptions, groups: &[Group], commits: &Commits) -> 
     if total == 0 {
         return Ok(());
     }
-    let meter = Process::new(options.pid).begin()?;
+    let meter = options.target.broker.meter()?;
     let begun = Instant::now();
     let mut in_turn = groups.iter().flat_map(|group| &group.members).cycle();
     let mut sent = 0;
@@ -207,7 +203,7 @@ async fn leave_and_return(options: &GroupOptions, groups: &[Group]) -> Result<()
     let Some(group) = groups.first().filter(|_| options.leaves > 0) else {
         return Ok(());
     };
-    let mut meter = Process::new(options.pid).begin()?;
+    let mut meter = options.target.broker.meter()?;
     let mut times = Histogram::default();
     let pause = Duration::from_millis(options.pause_ms);
     for round in 0..options.leaves {
