@@ -58,7 +58,9 @@ impl Link {
         again: bool,
         error_of: fn(&Q::Response) -> i16,
     ) -> Told<Q::Response> {
-        let deadline = Instant::now() + PATIENCE;
+        let now = Instant::now();
+        let last = self.shared.last_answer_by().max(now + ANSWER_WAIT);
+        let deadline = last.min(now + PATIENCE);
         let mut may_have_happened = false;
         loop {
             let told = self.once(version, request).await;

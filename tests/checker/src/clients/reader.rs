@@ -98,10 +98,11 @@ impl Reader {
             let Some(page) = self.page(partition, isolation, next).await? else {
                 bail!("partition {partition} cannot be read to its end");
             };
+            let is_stuck = page.next == next;
             next = page.next;
             records.extend(page.records);
             let is_whole = next >= page.high_watermark && page.last_stable_offset >= page.high_watermark;
-            if is_whole || Instant::now() >= self.shared.last_answer_by() {
+            if is_whole || (is_stuck && Instant::now() >= self.shared.last_answer_by()) {
                 let poll = Poll {
                     isolation,
                     partition,
@@ -120,7 +121,7 @@ impl Reader {
 
     /// The group's offset, -1 if there is none, once no open transaction may change it; nothing when nobody answers.
     pub async fn committed(&mut self, partition: Partition) -> Option<i64> {
-        let deadline = Instant::now() + STABLE_WAIT;
+        let deadline = self.shared.last_answer_by().min(Instant::now() + STABLE_WAIT);
         while Instant::now() < deadline {
             if let Stable::At(offset) = self.stable_offset(partition).await? {
                 return Some(offset);
