@@ -9,8 +9,9 @@ import urllib.error
 import urllib.request
 
 import toolchains
-from broker import free_ports
+from beside import Beside
 from harness import check, eventually, expect, expect_eq, expect_match
+from ports import free_ports
 
 AVRO = {"type": "record", "name": "Order", "fields": [{"name": "id", "type": "long"}]}
 AVRO_WIDER = {**AVRO, "fields": [*AVRO["fields"], {"name": "note", "type": "string", "default": ""}]}
@@ -21,7 +22,7 @@ PROTOBUF = 'syntax = "proto3";\nmessage Order {\n  int64 id = 1;\n}\n'
 PROTOBUF_WIDER = PROTOBUF.replace("1;\n}", "1;\n  string note = 2;\n}")
 
 
-class Registry:
+class Registry(Beside):
     """One Karapace process. Processes of one broker are one cluster: they share the topic and the group."""
 
     def __init__(self, ctx, broker, name):
@@ -33,26 +34,12 @@ class Registry:
             "bootstrap_uri": broker.bootstrap, "host": "127.0.0.1", "port": self.port, "advertised_hostname": "127.0.0.1", "advertised_port": self.port,
             "client_id": name, "group_id": "schema-registry", "topic_name": "_schemas", "karapace_registry": True, "log_level": "INFO", "session_timeout_ms": 6000,
         }))
-        self.process = None
 
     def start(self):
         self.process = subprocess.Popen([*toolchains.karapace(), str(self.config_path)], stdin=subprocess.DEVNULL, stdout=open(self.log_path, "ab"),
                                         stderr=subprocess.STDOUT, cwd=self.ctx.work_dir)
         self.ctx.processes.append(self)
         return self
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-    def kill9(self):
-        self.process.kill()
-        self.process.wait()
 
     def call(self, method, path, body=None):
         """Status and answer; an answer that does not come is a status of 0."""

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import toolchains
+from beside import Beside
 from harness import check, expect_eq, expect_in, expect_match, eventually
 
 RECORD_COUNT = 200
@@ -95,7 +96,7 @@ def member_values(ctx, topic, group, *until):
     return kcat(ctx, "-G", group, "-X", "auto.offset.reset=earliest", *until, topic).lines
 
 
-class Member:
+class Member(Beside):
     """A kcat that stays in the group until it is told to go; it prints every rebalance to stderr."""
 
     def __init__(self, ctx, topic, group, name):
@@ -109,11 +110,3 @@ class Member:
         if not rebalances or rebalances[-1][0] != "assigned":
             return set()
         return {int(partition) for partition in re.findall(rf"{re.escape(self.topic)} \[(\d+)\]", rebalances[-1][1])}
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()

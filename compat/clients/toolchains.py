@@ -9,7 +9,7 @@ import shutil
 import sys
 from functools import cache
 
-from build import java_classes, need, once, run
+from build import alone, java_classes, need, once, run
 from jvm import COMPAT, TARGET, java_command
 
 CLIENTS = COMPAT / "clients"
@@ -21,7 +21,8 @@ def rust():
     need("cargo", "cmake or make", "gcc")
     target = TARGET / "rust"
     # Always through cargo: it knows best what is up to date.
-    run(["cargo", "build", "--release", "--locked", "--manifest-path", COMPAT / "Cargo.toml"], env={"CARGO_TARGET_DIR": str(target)})
+    with alone():
+        run(["cargo", "build", "--release", "--locked", "--manifest-path", COMPAT / "Cargo.toml"], env={"CARGO_TARGET_DIR": str(target)})
     return [str(target / "release" / "rdkafka-client")]
 
 
@@ -29,7 +30,8 @@ def rust():
 def go():
     need("go")
     program = TARGET / "go-client"
-    run(["go", "build", "-o", program, "."], cwd=CLIENTS / "go")
+    with alone():
+        run(["go", "build", "-o", program, "."], cwd=CLIENTS / "go")
     return [str(program)]
 
 
@@ -99,8 +101,9 @@ def kafkajs():
 @cache
 def kcat():
     """kcat comes from the system's packages: there is no registry to pin it in."""
-    if shutil.which("kcat") is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        run(["apt-get", "update", "-qq"])
-        run(["apt-get", "install", "-y", "-qq", "kcat"], env={"DEBIAN_FRONTEND": "noninteractive"})
+    with alone():
+        if shutil.which("kcat") is None and os.geteuid() == 0 and shutil.which("apt-get"):
+            run(["apt-get", "update", "-qq"])
+            run(["apt-get", "install", "-y", "-qq", "kcat"], env={"DEBIAN_FRONTEND": "noninteractive"})
     need("kcat")
     return ["kcat"]

@@ -4,8 +4,8 @@ import json
 import urllib.error
 import urllib.request
 
-from broker import free_ports
 from harness import CheckFailed, eventually, expect, expect_eq
+from ports import free_ports
 
 # A rebalance, the loss of a worker or of the broker, and the commit of offsets: seconds instead of the minutes of Connect's defaults.
 WORKER = {

@@ -11,10 +11,12 @@ import uuid
 import base64
 from pathlib import Path
 
+from beside import PATIENCE
 from jvm import KAFKA_HOME, java_command
+from ports import free_ports
 
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 60
+START_TIMEOUT_S = 60 * PATIENCE
+STOP_TIMEOUT_S = 60 * PATIENCE
 
 BASE_PROPERTIES = {
     "process.roles": "broker,controller",
@@ -156,7 +158,7 @@ class Broker:
 
     def partition_dir(self, topic, partition=0):
         """The partition's directory; a running broker makes it soon after the topic was created, not before it answers."""
-        deadline = time.monotonic() + (5 if self.running() else 0)
+        deadline = time.monotonic() + (5 * PATIENCE if self.running() else 0)
         while True:
             for log_dir in self.log_dirs:
                 if (log_dir / f"{topic}-{partition}").is_dir():
@@ -206,18 +208,6 @@ class Broker:
             self.process.kill()
             self.process.wait()
             raise BrokerError(f"{self.kind} did not stop within {STOP_TIMEOUT_S} s; the end of {self.log_path}:\n{self.log_text()[-3000:]}") from None
-
-
-def free_ports(count):
-    """Ports that were free a moment ago. Held open together, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [sock.getsockname()[1] for sock in sockets]
-    finally:
-        for sock in sockets:
-            sock.close()
 
 
 def serves(port):

@@ -1,9 +1,11 @@
 """Builds and installs what checks need below compat/target/, once per change of the files it comes from."""
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 from jvm import KAFKA_HOME, TARGET, clip
@@ -14,8 +16,21 @@ def need(*programs):
     assert not missing, f"not on this machine: {', '.join(missing)}"
 
 
+@contextmanager
+def alone():
+    """No other process builds or fetches anything meanwhile. Not to be nested."""
+    with open(TARGET / "build.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def once(name, inputs, build):
     """Runs `build` unless it has already succeeded with the same inputs."""
+    with alone():
+        _once(name, inputs, build)
+
+
+def _once(name, inputs, build):
     stamp = TARGET / f"{name}.stamp"
     digest = hashlib.sha256(b"".join(Path(p).read_bytes() for p in inputs)).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:

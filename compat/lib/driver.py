@@ -1,21 +1,30 @@
-"""Finds the check modules, runs the checks one after another against Ottla or (--peer) Apache Kafka, and prints the verdict."""
+"""Finds the check modules, runs the checks against Ottla or (--peer) Apache Kafka, several modules side by side, and prints the verdict."""
 
 import argparse
 import fnmatch
 import importlib.util
 import itertools
+import resource
 import shutil
 import signal
 import sys
 import tempfile
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 
 import harness
+from beside import PATIENCE
 from broker import Broker
 from jvm import COMPAT, TARGET, ToolJvm, ToolTimeout
+from ports import take_ports
+from workers import side_by_side
 
+# Most of a check's time is waiting: for timeouts, for rebalances, for a JVM to start.
+JOBS = 2
+FIRST = ("clients/check_clients", "streams/check_streams", "connect/check_distributed", "connect/check_mirror", "tools/takeover", "tools/takeover_consumers", "tools/compaction")
+SLOWEST = 10
 PATTERNS = ["tools/*.py", "connect/check*.py", "protocol/check*.py", "clients/*/check*.py", "clients/*/*_checks.py", "clients/check*.py", "realtext/check*.py", "realtext/*_checks.py", "streams/check*.py"]
 
 
@@ -80,6 +89,7 @@ class Suite:
 
 
 def main(argv):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parse(argv)
     checks = [found for found in discover() if wanted(found, options)]
     if options.list:
@@ -87,22 +97,36 @@ def main(argv):
             print(f"{found['module']}: {found['name']}" + (f"  [{', '.join(sorted(found['tags']))}]" if found["tags"] else ""))
         return 0
     run_dir = Path(tempfile.mkdtemp(prefix="run-", dir=TARGET))
-    suite = Suite("kafka" if options.peer else "ottla", run_dir, options.record)
     started = time.monotonic()
-    failed = []
-    try:
-        for _, module in itertools.groupby(checks, key=lambda found: found["module"]):
-            for found in module:
-                if not run_one(suite, found):
-                    failed.append(found["name"])
-            suite.module_ends()
-    finally:
-        stop_failure = suite.close()
-    if stop_failure is not None:
-        print(f"FAIL the shared broker's stop\n{stop_failure}")
-        failed.append("the shared broker's stop")
+
+    def worker(index, modules):
+        take_ports(index, options.jobs)
+        suite = Suite("kafka" if options.peer else "ottla", run_dir / f"worker-{index}", options.record)
+        return run_modules(suite, modules)
+    modules = [list(group) for _, group in itertools.groupby(in_order(checks), key=lambda found: found["module"])]
+    outcomes = {}
+    for outcome in side_by_side(worker, modules, options.jobs):
+        outcomes[outcome.name] = outcome
+        print(outcome, flush=True)
+    failed = [outcome.name for outcome in outcomes.values() if outcome.error is not None]
+    # A worker that was killed has not told of all its checks.
+    failed += [found["name"] for found in checks if found["name"] not in outcomes]
+    print_slowest(outcomes.values())
     verdict(checks, failed, time.monotonic() - started, run_dir, options.keep)
     return 1 if failed or not checks else 0
+
+
+def run_modules(suite, modules):
+    """Yields the outcome of every check of these modules, and of the end."""
+    try:
+        for module in modules:
+            for found in module:
+                yield run_one(suite, found)
+            suite.module_ends()
+    finally:
+        failure = suite.close()
+    if failure is not None:
+        yield Outcome(f"the shared broker's stop in {suite.run_dir.name}", 0, str(failure))
 
 
 def parse(argv):
@@ -114,6 +138,7 @@ def parse(argv):
     parser.add_argument("--keep", action="store_true", help="keep brokers' directories and logs also when all is well")
     parser.add_argument("--quick", action="store_true", help='leave out checks tagged "slow"')
     parser.add_argument("--outside", action="store_true", help='also checks tagged "outside", of programs that are in no package registry')
+    parser.add_argument("--jobs", type=int, default=JOBS, metavar="N", help=f"modules that run side by side ({JOBS})")
     parser.add_argument("--record", action="store_true", help="with --peer: write the files of tools/data/ from Apache Kafka's answers")
     options = parser.parse_args(argv)
     if options.record and not options.peer:
@@ -147,12 +172,31 @@ def wanted(found, options):
     return (not options.only or any(map(named, options.only))) and not any(map(named, options.skip))
 
 
+def in_order(checks):
+    """First the modules that take longest, so that none of them is left alone at the end."""
+    return sorted(checks, key=lambda found: FIRST.index(found["module"]) if found["module"] in FIRST else len(FIRST))
+
+
+@dataclass
+class Outcome:
+    """What became of one check. `error` is None when it passed."""
+
+    name: str
+    seconds: float
+    error: str | None
+
+    def __str__(self):
+        line = f"{'ok  ' if self.error is None else 'FAIL'} {self.name} ({self.seconds:.1f} s)"
+        return line if self.error is None else line + "\n     " + self.error.rstrip().replace("\n", "\n     ")
+
+
 def run_one(suite, found):
     ctx = harness.Ctx(suite, found["name"])
     started = time.monotonic()
     error = None
-    signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(ToolTimeout(f"the check did not end within {found['timeout_s']} s")))
-    signal.alarm(found["timeout_s"])
+    timeout_s = PATIENCE * found["timeout_s"]
+    signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(ToolTimeout(f"the check did not end within {timeout_s} s")))
+    signal.alarm(timeout_s)
     try:
         if not found["own_broker"]:
             suite.shared_broker()
@@ -167,11 +211,15 @@ def run_one(suite, found):
         ctx.close()
     if error is None and suite.shared_broker_died():
         error = f"the shared broker died; see {suite._shared.log_path}"
-    seconds = time.monotonic() - started
-    print(f"{'ok  ' if error is None else 'FAIL'} {found['name']} ({seconds:.1f} s)", flush=True)
-    if error is not None:
-        print("     " + error.rstrip().replace("\n", "\n     "), flush=True)
-    return error is None
+    return Outcome(found["name"], time.monotonic() - started, error)
+
+
+def print_slowest(outcomes):
+    """Where the time of a long run goes."""
+    if len(outcomes) > 2 * SLOWEST:
+        print("\nslowest:")
+        for outcome in sorted(outcomes, key=lambda outcome: -outcome.seconds)[:SLOWEST]:
+            print(f"  {outcome.seconds:5.1f} s  {outcome.name}")
 
 
 def verdict(checks, failed, seconds, run_dir, keep):
@@ -181,7 +229,8 @@ def verdict(checks, failed, seconds, run_dir, keep):
         print(f"directories and logs: {run_dir.relative_to(COMPAT.parent)}")
     else:
         shutil.rmtree(run_dir, ignore_errors=True)
-    print(f"{seconds:.0f} s")
+    cpu = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{seconds:.0f} s, {cpu.ru_utime + cpu.ru_stime:.0f} s of CPU")
     print(f"{len(checks) - len([n for n in failed if any(c['name'] == n for c in checks)])} passed, {len(failed)} failed", flush=True)
 
 

@@ -14,6 +14,7 @@ import time
 import uuid
 from pathlib import Path
 
+from beside import PATIENCE
 from broker import Broker, BrokerError  # noqa: F401 (for check modules)
 from jvm import COMPAT, KAFKA_HOME, TARGET, Result, ToolProcess, ToolTimeout, clip, table  # noqa: F401
 
@@ -117,9 +118,9 @@ class Ctx:
         """Runs any other program; same rules as tool()."""
         command = [str(part) for part in command]
         try:
-            done = subprocess.run(command, input=as_bytes(input), capture_output=True, timeout=timeout, cwd=cwd or self.work_dir, env={**os.environ, **(env or {})})
+            done = subprocess.run(command, input=as_bytes(input), capture_output=True, timeout=PATIENCE * timeout, cwd=cwd or self.work_dir, env={**os.environ, **(env or {})})
         except subprocess.TimeoutExpired as late:
-            raise ToolTimeout(f"no end after {timeout} s: {' '.join(command)}\n{clip((late.stdout or b'').decode(errors='replace'))}\n{clip((late.stderr or b'').decode(errors='replace'))}") from None
+            raise ToolTimeout(f"no end after {PATIENCE * timeout} s: {' '.join(command)}\n{clip((late.stdout or b'').decode(errors='replace'))}\n{clip((late.stderr or b'').decode(errors='replace'))}") from None
         result = Result(" ".join(command), done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"), done.returncode, done.stdout)
         if rc is not None and result.rc != rc:
             raise CheckFailed(f"exit code {result.rc}, expected {rc}\n{result}")
@@ -145,6 +146,13 @@ class Ctx:
         if len(lines) != count:
             raise CheckFailed(f"{len(lines)} lines instead of {count}\n{result}")
         return lines
+
+    def read(self, topic, broker=None):
+        """(key, value) of every committed record up to the end, None as "null". Of a log with holes or markers the console consumer cannot be told
+        how many records to wait for."""
+        result = self.tools.call("topic-data", ["read", (broker or self.broker).bootstrap, topic], b"", 60)
+        expect(result.rc == 0, f"reading {topic} failed", result)
+        return [tuple(line.split("\t", 1)) for line in result.lines]
 
     def runs_something(self):
         return any(process.process.poll() is None for process in self.processes) or any(broker.running() for broker in self._brokers)
@@ -205,8 +213,9 @@ def expect_match(pattern, text, result=None):
     return match
 
 
-def eventually(condition, what, timeout_s=15, interval_s=0.2):
-    """Waits until `condition()` is true and returns its value; a CheckFailed inside counts as "not yet"."""
+def eventually(condition, what, timeout_s=15, interval_s=0.2, patience=PATIENCE):
+    """Waits until `condition()` is true and returns its value; a CheckFailed inside counts as "not yet". `patience` is 1 where a longer wait would prove nothing."""
+    timeout_s *= patience
     deadline = time.monotonic() + timeout_s
     while True:
         try:

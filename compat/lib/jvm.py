@@ -8,6 +8,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from beside import PATIENCE, Beside
+
 LIB = Path(__file__).resolve().parent
 COMPAT = LIB.parent
 TARGET = COMPAT / "target"
@@ -48,7 +50,7 @@ def clip(text, limit=6000):
 
 def tool_classes():
     rows = (line.split() for line in (LIB / "kafka-tools.txt").read_text().splitlines() if not line.startswith("#"))
-    return {"together": "Together", **dict(row for row in rows if row)}
+    return {"together": "Together", "topic-data": "TopicData", **dict(row for row in rows if row)}
 
 
 def java_command(heap, *rest):
@@ -75,13 +77,13 @@ class ToolJvm:
         with self.lock:
             if self.process is None or self.process.poll() is not None:
                 self.process = self._start()
-            watchdog = threading.Timer(timeout_s, self.process.kill)
+            watchdog = threading.Timer(PATIENCE * timeout_s, self.process.kill)
             watchdog.start()
             try:
                 answer = json.loads(self._exchange(json.dumps(request).encode()))
             except EOFError:
                 self.process.wait()
-                raise ToolTimeout(f"no end after {timeout_s} s (or the JVM died): {command}") from None
+                raise ToolTimeout(f"no end after {PATIENCE * timeout_s} s (or the JVM died): {command}") from None
             except BaseException:
                 # Broken off in the middle (the check's own time is over): what this JVM still says must not be the next call's answer.
                 self.process.kill()
@@ -121,7 +123,7 @@ class ToolJvm:
         return data
 
 
-class ToolProcess:
+class ToolProcess(Beside):
     """A tool running beside the checks: a consumer that waits, a producer that keeps sending. stdout and stderr go to files."""
 
     def __init__(self, name, args, work_dir, stdin=False, heap="-Xmx128m", log_level="WARN"):
@@ -143,25 +145,14 @@ class ToolProcess:
 
     def wait(self, timeout_s=60):
         try:
-            rc = self.process.wait(timeout_s)
+            rc = self.process.wait(PATIENCE * timeout_s)
         except subprocess.TimeoutExpired:
             self.stop()
-            raise ToolTimeout(f"no end after {timeout_s} s: {self.command}\n{clip(self.out)}") from None
+            raise ToolTimeout(f"no end after {PATIENCE * timeout_s} s: {self.command}\n{clip(self.out)}") from None
         return Result(self.command, self.out, self.err, rc, self.out_path.read_bytes())
 
-    def kill9(self):
-        self.process.kill()
-        self.process.wait()
-
     def stop(self):
-        """SIGTERM, as a user's Ctrl-C would end it; SIGKILL when that is not obeyed."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        super().stop()
         return Result(self.command, self.out, self.err, self.process.returncode, self.out_path.read_bytes())
 
 

@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections import Counter, defaultdict
 
+from beside import PATIENCE, Beside
 from build import java_classes, maven_jars
 from harness import COMPAT, CheckFailed, eventually, expect, expect_eq
 from jvm import clip, java_command
@@ -33,7 +34,7 @@ def older():
     return java_classes("streams-app-3.5", STREAMS / "java", maven_jars("kafka-3.5", STREAMS / "kafka-3.5.pom.xml"))
 
 
-class App:
+class App(Beside):
     """One instance. All instances of a prefix are one application; each has a state directory that outlives its process."""
 
     def __init__(self, ctx, broker, prefix, instance="a", class_path=current, **config):
@@ -73,19 +74,6 @@ class App:
             raise CheckFailed(f"{failed}\n{self}") from None
         expect(self.process.poll() is None, f"the application ended with {self.process.returncode}\n{self}")
 
-    def kill9(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        """SIGTERM; a process that has ended already is left as it is."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.kill9()
-
     def leave(self):
         """A clean stop, without a complaint in all its life."""
         self.stop()
@@ -106,7 +94,6 @@ class Topics:
         self.first_ms = int(time.time() - 3600) // 10 * 10_000
         self.counts = {name: Counter() for name in counts}
         self.joins = {name: {} for name in joins}
-        ctx.tools.classes["topic-data"] = "TopicData"
         self.create(*sources, *counts, *joins)
 
     def topic(self, name):
@@ -129,13 +116,12 @@ class Topics:
 
     def settled(self, timeout_s=120):
         """Waits until the application has read, worked off and committed everything, its own topics included."""
-        self.call("settled", self.prefix, str(timeout_s), *map(self.topic, self.sources), timeout_s=timeout_s + 30)
+        self.call("settled", self.prefix, str(PATIENCE * timeout_s), *map(self.topic, self.sources), timeout_s=timeout_s + 30)
 
     def results(self, name):
         """Each key's values, oldest first."""
         values = defaultdict(list)
-        for line in self.call("read", self.topic(name)).lines:
-            key, value = line.split("\t")
+        for key, value in self.ctx.read(self.topic(name), self.broker):
             values[key].append(value)
         return values
 

@@ -6,8 +6,9 @@ import signal
 import subprocess
 import time
 
-from broker import free_ports, serves
+from broker import serves
 from harness import check, eventually, expect, expect_eq, expect_in, table
+from ports import free_ports
 
 
 def broker_config(ctx, broker, name):
