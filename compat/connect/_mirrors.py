@@ -2,7 +2,7 @@
 
 import re
 
-from harness import eventually, expect_eq
+from harness import eventually, expect, expect_eq
 
 # Everything that MirrorMaker does now and then, every second.
 EVERY_SECOND = ("refresh.topics", "refresh.groups", "sync.topic.configs", "sync.topic.acls", "emit.checkpoints", "sync.group.offsets", "emit.heartbeats")
@@ -63,10 +63,15 @@ def printed(*parts):
     return [arg for what in parts for arg in ("--formatter-property", f"print.{what}=true")] + ["--formatter-property", "null.literal=NULL"]
 
 
-def committed_records(ctx, broker, topic):
-    """Every committed record with all that it has but its offset, which markers of transactions move; sorted."""
+def committed_records(ctx, broker, topic, count):
+    """Every committed record, once there are so many, with all that it has but its offset, which markers of transactions move; sorted."""
     parts = printed("partition", "timestamp", "headers", "key", "value")
-    return sorted(ctx.tool("kafka-console-consumer", "--topic", topic, "--from-beginning", "--isolation-level", "read_committed", "--timeout-ms", 3000, *parts, broker=broker, rc=None).out.splitlines())
+
+    def there():
+        lines = ctx.tool("kafka-console-consumer", "--topic", topic, "--from-beginning", "--isolation-level", "read_committed", "--timeout-ms", 3000, *parts, broker=broker, rc=None).out.splitlines()
+        expect(len(lines) >= count, f"{len(lines)} committed records of {count}")
+        return sorted(lines)
+    return eventually(there, f"{count} committed records in {topic}", timeout_s=60)
 
 
 def records(ctx, broker, topic):

@@ -57,6 +57,14 @@ class Flow:
         for name in self.names:
             eventually(lambda: set(self.arrived(name)) >= set(self.lines(name)), f"{self.written[name]} lines of {name}", timeout_s)
 
+    def get_into_the_middle(self):
+        """Lines have arrived, and more are on their way."""
+        self.write(1000)
+        self.start_sink()
+        self.wait_until_arrived()
+        self.write(20000)
+        eventually(lambda: len(self.arrived(self.names[0])) > 1000, "the sink is in the middle", interval_s=0.02)
+
     def expect_exact(self):
         self.wait_until_arrived()
         for name in self.names:
@@ -258,11 +266,7 @@ def dead_letters(ctx):
 def worker_killed(ctx):
     flow = Flow(ctx, sources=3)
     connect = flow.connect
-    flow.write(1000)
-    flow.start_sink()
-    flow.wait_until_arrived()
-    flow.write(20000)
-    eventually(lambda: len(flow.arrived(flow.names[0])) > 1000, "the sink is in the middle", interval_s=0.02)
+    flow.get_into_the_middle()
     connect.kill_worker(connect.workers[-1])
     flow.write(1000)
     survivor, = connect.workers
@@ -282,11 +286,7 @@ def worker_killed(ctx):
 def broker_killed(ctx):
     flow = Flow(ctx, sources=2)
     connect = flow.connect
-    flow.write(1000)
-    flow.start_sink()
-    flow.wait_until_arrived()
-    flow.write(20000)
-    eventually(lambda: len(flow.arrived(flow.names[0])) > 1000, "the sink is in the middle", interval_s=0.02)
+    flow.get_into_the_middle()
     connect.broker.kill9()
     flow.write(1000)
     connect.broker.start()

@@ -35,9 +35,7 @@ class Source:
 
     def expect_exact(self):
         def complete():
-            result = self.ctx.tool("kafka-console-consumer", "--topic", self.name, "--from-beginning", "--isolation-level", "read_committed",
-                                   "--timeout-ms", 2000, broker=self.connect.broker, rc=None)
-            numbers = of_source(self.name, result.out.splitlines())
+            numbers = of_source(self.name, [value for _, value in self.ctx.read(self.name, self.connect.broker)])
             expect(len(numbers) >= self.count, f"{len(numbers)} committed lines of {self.count}")
             return numbers
         expect_eq(eventually(complete, f"{self.count} committed lines", timeout_s=60), list(range(self.count)), "committed lines")

@@ -8,7 +8,7 @@ CUSTOMERS = 200
 MORE = 3000
 GAP = 60  # steps without a record that end a session
 # A killed static member comes back under its name; without that, the wait for it would be longer than the check waits.
-CONFIG = {"wide": "yes", "group.instance.id": "a", "session.timeout.ms": 60000, "topology.optimization": "all", "metadata.max.age.ms": 500}
+CONFIG = {"wide": "yes", "group.instance.id": "a", "session.timeout.ms": 600000, "topology.optimization": "all", "metadata.max.age.ms": 500}
 # The tables bills, customers and prices are their own changelogs (topology.optimization).
 INTERNAL = {
     **dict.fromkeys(("priced-repartition", "values-repartition"), REPARTITION),

@@ -3,7 +3,7 @@
 import re
 import time
 
-from harness import check, expect, expect_eq, expect_in, expect_match
+from harness import check, eventually, expect, expect_eq, expect_in, expect_match
 
 KEYED = ("--reader-property", "parse.key=true", "--reader-property", "key.separator=:")
 WHERE = [arg for name in ("timestamp", "partition", "offset", "headers", "key") for arg in ("--formatter-property", f"print.{name}=true")]
@@ -190,15 +190,20 @@ def offsets_topic(ctx):
     ctx.consume(topic, 2, "--group", group_id)
     topic_id = expect_match(r"TopicId: (\S+)", ctx.tool("kafka-topics", "--describe", "--topic", topic).out).group(1)
 
-    def records(formatter):
-        return ctx.tool("kafka-console-consumer", "--topic", "__consumer_offsets", "--from-beginning", "--timeout-ms", 2000,
-                        "--formatter", f"org.apache.kafka.tools.consumer.{formatter}").out
-    offsets = records("OffsetsMessageFormatter")
-    expect_match(rf'\{{"key":\{{"type":1,"data":\{{"group":"{group_id}","topic":"{topic}","partition":0\}}\}},'
-                 rf'"value":\{{"version":4,"data":\{{"offset":2,"leaderEpoch":(-1|0),"metadata":"","commitTimestamp":\d+,"topicId":"{topic_id}"\}}\}}\}}', offsets)
-    groups = records("GroupMetadataMessageFormatter")
-    expect_match(rf'\{{"key":\{{"type":2,"data":\{{"group":"{group_id}"\}}\}},"value":\{{"version":3,"data":\{{"protocolType":"consumer","generation":1,'
-                 r'"protocol":"range","leader":"console-consumer-[0-9a-f-]{36}","currentStateTimestamp":\d+,"members":\[\{"memberId":"console-consumer-[0-9a-f-]{36}",'
-                 r'"groupInstanceId":null,"clientId":"console-consumer","clientHost":"/127.0.0.1","rebalanceTimeout":300000,"sessionTimeout":45000,', groups)
-    expect_match(rf'"group":"{group_id}"\}}\}},"value":\{{"version":3,"data":\{{"protocolType":"consumer","generation":2,"protocol":null,"leader":null,'
-                 r'"currentStateTimestamp":\d+,"members":\[\]', groups)
+    def expect_records(formatter, *patterns):
+        def there():
+            result = ctx.tool("kafka-console-consumer", "--topic", "__consumer_offsets", "--from-beginning", "--timeout-ms", 2000,
+                              "--formatter", f"org.apache.kafka.tools.consumer.{formatter}")
+            return all([expect_match(pattern, result.out, result) for pattern in patterns])
+        eventually(there, f"what {formatter} prints")
+    expect_records(
+        "OffsetsMessageFormatter",
+        rf'\{{"key":\{{"type":1,"data":\{{"group":"{group_id}","topic":"{topic}","partition":0\}}\}},'
+        rf'"value":\{{"version":4,"data":\{{"offset":2,"leaderEpoch":(-1|0),"metadata":"","commitTimestamp":\d+,"topicId":"{topic_id}"\}}\}}\}}')
+    expect_records(
+        "GroupMetadataMessageFormatter",
+        rf'\{{"key":\{{"type":2,"data":\{{"group":"{group_id}"\}}\}},"value":\{{"version":3,"data":\{{"protocolType":"consumer","generation":1,'
+        r'"protocol":"range","leader":"console-consumer-[0-9a-f-]{36}","currentStateTimestamp":\d+,"members":\[\{"memberId":"console-consumer-[0-9a-f-]{36}",'
+        r'"groupInstanceId":null,"clientId":"console-consumer","clientHost":"/127.0.0.1","rebalanceTimeout":300000,"sessionTimeout":45000,',
+        rf'"group":"{group_id}"\}}\}},"value":\{{"version":3,"data":\{{"protocolType":"consumer","generation":2,"protocol":null,"leader":null,'
+        r'"currentStateTimestamp":\d+,"members":\[\]')

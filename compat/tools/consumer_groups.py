@@ -6,8 +6,12 @@ from harness import check, eventually, expect, expect_eq, expect_in, expect_matc
 PROTOCOL = ("--command-property", "group.protocol=consumer")
 
 
+# Longer than any check waits: a member whose session ends has a timeout of its own.
+LONG_SESSIONS = {"group.consumer.session.timeout.ms": 600_000, "group.consumer.max.session.timeout.ms": 600_000}
+
+
 def node(ctx):
-    return ctx.new_broker(PROMPT)
+    return ctx.new_broker({**PROMPT, **LONG_SESSIONS})
 
 
 class Group:
@@ -99,16 +103,15 @@ def live(ctx):
 def killed(ctx):
     group = Group(ctx, topic_of(ctx, 4))
     result = ctx.tool("kafka-configs", "--alter", "--entity-type", "groups", "--entity-name", group.name, "--add-config",
-                      "consumer.session.timeout.ms=3000", broker=group.broker)
+                      "consumer.session.timeout.ms=6000", broker=group.broker)
     expect_in(f"Completed updating config for group {group.name}.", result.out, result)
     result = ctx.tool("kafka-configs", "--describe", "--entity-type", "groups", "--entity-name", group.name, broker=group.broker)
-    expect_in("consumer.session.timeout.ms=3000", result.out, result)
+    expect_in("consumer.session.timeout.ms=6000", result.out, result)
     group.join()
     victim = group.join()
     group.has(2, 2)
     victim.kill9()
     expect_eq(len(group.members()), 2, "members a moment after one was killed")
-    # The broker's own session timeout, 45 s, is longer than this waits.
     group.has(4)
     result = ctx.tool("kafka-configs", "--alter", "--entity-type", "groups", "--entity-name", group.name, "--add-config",
                       "consumer.session.timeout.ms=10", broker=group.broker, rc=1)

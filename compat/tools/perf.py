@@ -89,8 +89,8 @@ def e2e_latency(ctx):
         result = ctx.tool("kafka-e2e-latency", "--topic", topic, "--num-records", 100, "--producer-acks", acks, "--record-size", 100, *parts)
         latency = float(expect_match(r"^Avg latency: ([\d.]+) ms$", result.out, result).group(1))
         expect_match(r"^Percentiles: 50th = \d+, 99th = \d+, 99.9th = \d+$", result.out, result)
-        # Generous for a busy machine; a fetch that sleeps instead of being woken would show.
-        expect(latency < 100, f"{latency} ms on average", result)
+        # Generous for a busy machine; a record or a fetch that is forgotten until something times out would show.
+        expect(latency < 500, f"{latency} ms on average", result)
 
 
 @check("verifiable-producer and -consumer: everything acknowledged is consumed")

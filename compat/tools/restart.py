@@ -159,12 +159,15 @@ def roll_and_retain(ctx):
         return sorted(int(log.stem) for log in folder.glob("*.log"))
     before = bases()
     expect(len(before) >= 6 and before[0] == 0, f"6 MB in segments of 1 MiB: {before}")
-    ctx.tool("kafka-configs", "--alter", "--entity-type", "topics", "--entity-name", topic, "--add-config", "retention.bytes=2500000,file.delete.delay.ms=3000", broker=broker)
-    after = eventually(lambda: bases() if len(bases()) < len(before) else None, "old segments go", timeout_s=20)
+    ctx.tool("kafka-configs", "--alter", "--entity-type", "topics", "--entity-name", topic, "--add-config", "retention.bytes=2500000,file.delete.delay.ms=6000", broker=broker)
+
+    def size():
+        return sum(log.stat().st_size for log in folder.glob("*.log"))
+    # Whole segments go, one after the other, as long as what stays is not below the limit.
+    eventually(lambda: size() < 2500000 + 1048576, "old segments go", timeout_s=20, interval_s=0.05)
+    expect(size() >= 2500000, f"{size()} bytes are left")
+    after = bases()
     expect_eq(after, before[-len(after):], "the newest segments stay")
-    # Whole segments go as long as what stays is not below the limit.
-    size = sum(log.stat().st_size for log in folder.glob("*.log"))
-    expect(2500000 <= size < 2500000 + 1048576, f"{size} bytes are left")
     set_aside = {path.name for path in folder.glob("*.deleted")}
     expect(f"{0:020}.log.deleted" in set_aside and f"{0:020}.index.deleted" in set_aside, f"set aside before they are unlinked: {sorted(set_aside)}")
     expect_eq(ctx.tool("kafka-get-offsets", "--topic", topic, "--time", "-2", broker=broker).lines, [f"{topic}:0:{after[0]}"], "log start")
@@ -186,6 +189,8 @@ def roll_by_time(ctx):
     # In the end even the active segment goes: it is rolled first, so that an empty one takes its place.
     eventually(lambda: ctx.tool("kafka-get-offsets", "--topic", topic, "--time", "-2", broker=broker).lines == [f"{topic}:0:3"], "the log is empty", timeout_s=20)
     expect_eq(sorted(log.name for log in folder.glob("*.log")), [f"{3:020}.log"], "segments at the end")
+    # What comes next is not to be too old before it is read.
+    ctx.tool("kafka-configs", "--alter", "--entity-type", "topics", "--entity-name", topic, "--add-config", "retention.ms=-1", broker=broker)
     ctx.produce(topic, ["d"], broker=broker)
     expect_eq(ctx.consume(topic, 1, broker=broker), ["d"], "what comes next")
 
@@ -196,7 +201,8 @@ def deleted_directory(ctx):
     topic = ctx.topic("gone", partitions=3, broker=broker)
     ctx.produce(topic, ["x"] * 10, broker=broker)
     ctx.tool("kafka-topics", "--delete", "--topic", topic, broker=broker)
-    eventually(lambda: not list(broker.data_dir.glob(f"{topic}-*")), f"nothing of {topic} is left", timeout_s=30)
+    # Far below the minute that the broker waits by default.
+    eventually(lambda: not list(broker.data_dir.glob(f"{topic}-*")), f"nothing of {topic} is left", timeout_s=40, patience=1)
 
 
 @check("log-dirs: partitions spread over several, move between them, and survive", own_broker=True)

@@ -95,9 +95,9 @@ class Life:
         return {(group, int(partition)): int(offset) for group, partition, offset in cells}
 
     def read(self):
-        result = self.tool("kafka-console-consumer", "--topic", "keyed", "--partition", 0, "--offset", "earliest", "--timeout-ms", 1500, "--formatter-property", "print.key=true",
-                           "--formatter-property", "key.separator=|", "--formatter-property", "null.literal=NULL")
-        return dict(line.split("|", 1) for line in result.lines), len(result.lines)
+        """The last value of every key, and how many records there are."""
+        records = self.ctx.read("keyed", self.broker)
+        return dict(records), len(records)
 
     def holds(self, when):
         expect_eq(sorted(self.committed().items()), sorted(self.offsets.items()), f"groups and offsets {when}")
@@ -105,7 +105,7 @@ class Life:
         listed = self.tool("kafka-consumer-groups", "--list", "--type").lines[1:]
         expect_eq(sorted(map(str.split, listed)), sorted(map(list, types.items())), f"groups listed {when}")
         seen, _ = self.read()
-        live = {key: value for key, value in seen.items() if value != "NULL"}
+        live = {key: value for key, value in seen.items() if value != "null"}
         expect_eq(sorted(live.items()), sorted((key, value) for key, value in self.table.items() if value != "NULL"), f"last values {when}")
 
     def checkpoint(self):

@@ -8,6 +8,8 @@ from harness import KAFKA_HOME, check, eventually, expect, expect_eq, table
 from kafka_codec import Connection, Schemas
 
 RETRIED = {14, 15, 16}
+# Scripted members are not heard of while other things happen.
+UNHURRIED = {"group.consumer.session.timeout.ms": 600_000, "group.consumer.max.session.timeout.ms": 600_000}
 PARTITIONS = 6
 
 
@@ -45,7 +47,7 @@ class Groups:
 
     def __init__(self, ctx):
         self.ctx = ctx
-        self.broker = ctx.new_broker(PROMPT, kind="kafka", name="node")
+        self.broker = ctx.new_broker({**PROMPT, **UNHURRIED}, kind="kafka", name="node")
         self.schemas = Schemas(KAFKA_HOME / "libs")
         self.connection = Connection(self.schemas, self.broker.bootstrap)
         self.tool("kafka-topics", "--create", "--topic", "read", "--partitions", PARTITIONS)

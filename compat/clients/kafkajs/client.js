@@ -11,7 +11,7 @@ CompressionCodecs[CompressionTypes.Snappy] = SnappyCodec
 
 const CODECS = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy }
 const RECORD_COUNT = 200
-const WAIT_MS = 30_000
+const WAIT_MS = 90_000
 const BASE_MS = Date.now() - 3_600_000
 
 const [bootstrap, prefix, part] = process.argv.slice(2)
