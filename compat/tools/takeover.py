@@ -158,12 +158,12 @@ def no_complaints(broker):
     expect(not bad, f"{broker.log_path} complains:\n" + "\n".join(bad[:10]))
 
 
-@check("takeover: Kafka, Ottla, Kafka, Ottla, Kafka with clean stops", own_broker=True)
+@check("takeover: Kafka, Ottla, Kafka, Ottla, Kafka with clean stops", own_broker=True, timeout_s=300)
 def clean_stops(ctx):
     there_and_back(ctx, kill=False)
 
 
-@check("takeover: Kafka, Ottla, Kafka, Ottla, Kafka with kill -9", own_broker=True)
+@check("takeover: Kafka, Ottla, Kafka, Ottla, Kafka with kill -9", own_broker=True, timeout_s=300)
 def kills(ctx):
     there_and_back(ctx, kill=True)
 
