@@ -25,6 +25,8 @@ use super::shared::Shared;
 /// Longer than any run leaves a transaction open: nothing is aborted behind a client's back.
 const TRANSACTION_TIMEOUT_MS: i32 = 600_000;
 const ALL_REPLICAS: i16 = -1;
+/// On one node, which loses nothing with its process, it promises as much.
+const LEADER: i16 = 1;
 const PRODUCE_TIMEOUT_MS: i32 = 10_000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -152,9 +154,13 @@ impl Producer {
         let data = PartitionProduceData::default()
             .with_index(number)
             .with_records(Some(batch));
+        let acks = match self.transactional_id.is_none() && self.shared.below(2) == 0 {
+            true => LEADER,
+            false => ALL_REPLICAS,
+        };
         let request = ProduceRequest::default()
             .with_transactional_id(self.transactional_id.clone())
-            .with_acks(ALL_REPLICAS)
+            .with_acks(acks)
             .with_timeout_ms(PRODUCE_TIMEOUT_MS)
             .with_topic_data(vec![
                 TopicProduceData::default()
