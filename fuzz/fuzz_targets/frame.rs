@@ -11,7 +11,7 @@ fuzz_target!(|data: &[u8]| {
     let Some((step, bytes)) = data.split_first() else {
         return;
     };
-    let mut inbound = Inbound::new(FRAME_BYTES_MAX);
+    let mut inbound = Inbound::new(Default::default(), FRAME_BYTES_MAX);
     let mut taken = 0;
     let mut given = 0;
     for piece in bytes.chunks(usize::from(*step).max(1)) {

@@ -2,11 +2,12 @@
 //!
 //! Requests are started in the order of arrival: those that may overlap while others are under way, all others alone.
 //! Answers that are not there yet wait in `in_flight`, which polls them all and hands them out in order. While answers wait for
-//! the socket, no further request is started: a peer that does not read holds at most one backlog.
+//! the socket, no further request is started: a peer that does not read holds at most one backlog. Requests that came together
+//! are answered together, but only so many in one turn: the connections that share the thread have theirs.
 
 use std::future::{Future, ready};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -18,9 +19,10 @@ use thiserror::Error;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::task::{JoinHandle, spawn_blocking, yield_now};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use super::buffers::BufferPool;
 use super::inbound::{FrameError, Inbound};
 use super::limits::NetLimits;
 use super::outbound::Outbound;
@@ -72,15 +74,17 @@ pub async fn serve(
     info: Arc<ConnectionInfo>,
     service: Arc<dyn Service>,
     limits: Arc<NetLimits>,
+    buffers: Arc<BufferPool>,
     stop: watch::Receiver<bool>,
 ) -> Closed {
     let now = Instant::now();
     let mut connection = Connection {
-        inbound: Inbound::new(limits.request_bytes_max),
+        inbound: Inbound::new(buffers, limits.request_bytes_max),
         outbound: Outbound::default(),
         in_flight: FuturesOrdered::new(),
         waiting: None,
         is_alone: false,
+        has_more: false,
         stream,
         info,
         service,
@@ -105,6 +109,9 @@ pub async fn serve(
 
 enum Never {}
 
+/// Most requests that are started in one turn: about a millisecond of small ones. A turn that ends early costs a look for events.
+const TURN_REQUESTS: usize = 256;
+
 struct Connection {
     stream: TcpStream,
     info: Arc<ConnectionInfo>,
@@ -117,6 +124,8 @@ struct Connection {
     waiting: Option<Bytes>,
     /// Nothing may overlap with what is in flight.
     is_alone: bool,
+    /// The turn was over before all whole frames were started.
+    has_more: bool,
     opened: Instant,
     has_sent_a_frame: bool,
     last_frame: Instant,
@@ -134,6 +143,7 @@ struct Connection {
 /// What made the task run.
 enum Event {
     Readable,
+    NextTurn,
     Writable,
     Loaded,
     Answered(Answer),
@@ -143,16 +153,21 @@ enum Event {
 
 impl Connection {
     async fn run(&mut self, mut stop: watch::Receiver<bool>) -> Result<Never, Closed> {
+        let mut alarm = pin!(sleep_until(self.deadline()));
         loop {
-            match self.next_event(&mut stop).await {
+            match self.next_event(alarm.as_mut(), &mut stop).await {
                 Event::Readable => self.read()?,
+                Event::NextTurn => {}
                 Event::Writable => self.write()?,
                 Event::Loaded => self.write_loaded()?,
                 Event::Answered(answer) => {
                     self.answer(answer)?;
                     self.write()?;
                 }
-                Event::Deadline => self.check_deadlines()?,
+                Event::Deadline => {
+                    self.check_deadlines()?;
+                    alarm.as_mut().reset(self.deadline());
+                }
                 Event::Stop => return Err(self.drain().await),
             }
             self.start_requests()?;
@@ -160,18 +175,23 @@ impl Connection {
         }
     }
 
-    async fn next_event(&mut self, stop: &mut watch::Receiver<bool>) -> Event {
+    async fn next_event(&mut self, mut alarm: Pin<&mut Sleep>, stop: &mut watch::Receiver<bool>) -> Event {
         let may_read = self.may_read();
+        // Deadlines mostly move away, with each request: an alarm that is early finds nothing due and is set anew.
         let deadline = self.deadline();
+        if deadline < alarm.deadline() {
+            alarm.as_mut().reset(deadline);
+        }
         let may_answer = !self.in_flight.is_empty() && self.outbound.bytes() < self.limits.backlog_bytes_max;
         tokio::select! {
             biased;
             Some(answer) = self.in_flight.next(), if may_answer => Event::Answered(answer),
             () = loaded(&mut self.loading), if self.loading.is_some() => Event::Loaded,
             _ = self.stream.ready(Interest::WRITABLE), if self.may_write() => Event::Writable,
+            () = yield_now(), if self.has_more => Event::NextTurn,
             _ = self.stream.ready(Interest::READABLE), if may_read => Event::Readable,
             _ = stop.wait_for(|stopping| *stopping) => Event::Stop,
-            () = sleep_until(deadline) => Event::Deadline,
+            () = alarm => Event::Deadline,
         }
     }
 
@@ -184,7 +204,7 @@ impl Connection {
     }
 
     fn may_read(&self) -> bool {
-        self.waiting.is_none() && self.may_start()
+        self.waiting.is_none() && !self.has_more && self.may_start()
     }
 
     fn read(&mut self) -> Result<(), Closed> {
@@ -200,13 +220,15 @@ impl Connection {
         }
     }
 
-    /// Starts every whole frame, as far as the limits allow, and writes what is answered at once.
+    /// Starts the whole frames, as far as the limits allow, and writes what is answered at once.
     fn start_requests(&mut self) -> Result<(), Closed> {
         let mut answered = false;
-        while self.may_start() {
+        let mut left = TURN_REQUESTS;
+        while left > 0 && self.may_start() {
             let Some(frame) = self.next_request()? else {
                 break;
             };
+            left -= 1;
             let overlaps = self.service.may_overlap(&frame);
             if !self.in_flight.is_empty() && (self.is_alone || !overlaps) {
                 self.waiting = Some(frame);
@@ -226,6 +248,7 @@ impl Connection {
                 }
             }
         }
+        self.has_more = left == 0;
         self.note_partial_frame();
         if answered { self.write() } else { Ok(()) }
     }

@@ -1,15 +1,22 @@
 //! Bytes from a socket to frames: an announced size and that many bytes.
 //!
 //! The buffer is sized by what has arrived, never by what was announced, so a thousand peers that announce 100 MiB and
-//! send 1 KiB cost what they sent. A frame is a slice of the buffer: no byte is copied after the kernel handed it over,
-//! and a buffer is not used again while a slice of it is alive. Only short frames are copied out, since a long poll that
-//! waits for minutes would keep a whole buffer for its few bytes.
+//! send 1 KiB cost what they sent. A frame is a slice of the buffer: no byte is copied after the kernel handed it over, save
+//! those of a frame whose end is yet to come, and a buffer is not used again while a slice of it is alive. Only short frames
+//! are copied out, since a long poll that waits for minutes would keep a whole buffer for its few bytes.
+
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
 
+use super::buffers::BufferPool;
+
 /// Room that a read gets at least.
 const READ_BYTES: usize = 16 << 10;
+/// Room that a read gets when it can be had for no more than moving the frame under way: one system call then brings many
+/// requests, and their answers leave together.
+const ROOMY_READ_BYTES: usize = 64 << 10;
 /// Room that a frame under way may claim before any of its bytes are there: pages not written to cost nothing.
 const CLAIM_BYTES: usize = 256 << 10;
 const SIZE_BYTES: usize = 4;
@@ -25,16 +32,18 @@ pub enum FrameError {
 }
 
 /// The bytes of a connection that are not yet part of a started request.
-#[derive(Debug)]
 pub struct Inbound {
+    /// None of the pool's unless bytes of a frame are here or are being read.
     buffer: BytesMut,
+    pool: Arc<BufferPool>,
     request_bytes_max: usize,
 }
 
 impl Inbound {
-    pub fn new(request_bytes_max: usize) -> Self {
+    pub fn new(pool: Arc<BufferPool>, request_bytes_max: usize) -> Self {
         Self {
             buffer: BytesMut::new(),
+            pool,
             request_bytes_max,
         }
     }
@@ -64,12 +73,15 @@ impl Inbound {
     /// The buffer with room for the next read: as much as has already arrived of the frame under way, so that a large
     /// frame is complete after a few reads and an announcement alone claims no memory.
     pub fn room(&mut self) -> &mut BytesMut {
+        if self.buffer.capacity() == 0 {
+            self.buffer = self.pool.take();
+        }
         let missing = match self.announced() {
             Ok(Some(size)) => (SIZE_BYTES + size).saturating_sub(self.buffer.len()),
             Ok(None) | Err(_) => 0,
         };
         let claim = missing.min(self.buffer.len().max(CLAIM_BYTES)).max(READ_BYTES);
-        if self.buffer.capacity() - self.buffer.len() < claim.min(READ_BYTES) || missing > READ_BYTES {
+        if !self.buffer.try_reclaim(claim.max(ROOMY_READ_BYTES)) {
             self.buffer.reserve(claim);
         }
         &mut self.buffer
@@ -78,7 +90,7 @@ impl Inbound {
     /// An idle connection keeps no buffer.
     pub fn release_when_empty(&mut self) {
         if self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
+            self.pool.give_back(std::mem::take(&mut self.buffer));
         }
     }
 
@@ -115,7 +127,7 @@ mod tests {
 
     #[test]
     fn an_announcement_claims_no_more_than_a_bounded_room() {
-        let mut inbound = Inbound::new(100 << 20);
+        let mut inbound = Inbound::new(Arc::default(), 100 << 20);
         inbound.room().extend_from_slice(&(100i32 << 20).to_be_bytes());
         assert!(inbound.room().capacity() <= CLAIM_BYTES + READ_BYTES);
         assert_eq!(inbound.next_frame(), Ok(None));
@@ -123,13 +135,13 @@ mod tests {
 
     #[test]
     fn sizes_out_of_bounds_are_refused() {
-        let mut inbound = Inbound::new(10);
+        let mut inbound = Inbound::new(Arc::default(), 10);
         inbound.room().extend_from_slice(&11i32.to_be_bytes());
         assert_eq!(
             inbound.next_frame(),
             Err(FrameError::TooLarge { size: 11, max: 10 })
         );
-        let mut inbound = Inbound::new(10);
+        let mut inbound = Inbound::new(Arc::default(), 10);
         inbound.room().extend_from_slice(&(-1i32).to_be_bytes());
         assert_eq!(inbound.next_frame(), Err(FrameError::Negative(-1)));
     }
@@ -140,7 +152,7 @@ mod tests {
             frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..8),
             step in 1usize..50,
         ) {
-            let mut inbound = Inbound::new(1 << 20);
+            let mut inbound = Inbound::new(Arc::default(), 1 << 20);
             let mut out = Vec::new();
             for part in framed(&frames).chunks(step) {
                 inbound.room().extend_from_slice(part);

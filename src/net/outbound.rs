@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BytesMut};
 use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{MsgFlags, sendmsg};
 use ottla_base::FileSlice;
@@ -16,11 +16,15 @@ use crate::wire::{Body, Chunk};
 
 /// Most slices of memory that one system call takes.
 const SLICES_MAX: usize = 64;
+/// Parts of answers up to this size are copied together: that costs less than a slice of each for the kernel to look at.
+const SMALL_BYTES: usize = 512;
 
 /// Answers whose turn has come, waiting for the socket.
 #[derive(Debug, Default)]
 pub struct Outbound {
     chunks: VecDeque<Chunk>,
+    /// Small parts behind the last chunk, not yet a chunk themselves.
+    small: BytesMut,
     bytes: usize,
     /// The piece of a file whose turn it is, but which is not in memory.
     cold: Option<FileSlice>,
@@ -35,10 +39,25 @@ impl Outbound {
         let size = i32::try_from(body.len())
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "an answer longer than 2 GiB"))?;
         self.bytes += 4 + body.len();
-        self.chunks
-            .push_back(Chunk::Bytes(Bytes::copy_from_slice(&size.to_be_bytes())));
-        self.chunks.extend(body.into_chunks());
+        self.small.extend_from_slice(&size.to_be_bytes());
+        for chunk in body.into_chunks() {
+            match chunk {
+                Chunk::Bytes(bytes) if bytes.len() <= SMALL_BYTES => self.small.extend_from_slice(&bytes),
+                chunk => {
+                    self.gather();
+                    self.chunks.push_back(chunk);
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// Makes a chunk of the small parts.
+    fn gather(&mut self) {
+        if !self.small.is_empty() {
+            let small = std::mem::take(&mut self.small);
+            self.chunks.push_back(Chunk::Bytes(small.freeze()));
+        }
     }
 
     pub fn bytes(&self) -> usize {
@@ -46,7 +65,7 @@ impl Outbound {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
+        self.bytes == 0
     }
 
     /// The piece of a file that must be loaded before anything more can be written; then tell [`Self::loaded`].
@@ -60,6 +79,7 @@ impl Outbound {
 
     /// Writes until all is written, the socket takes no more, or the next bytes are cold; returns the bytes that went out.
     pub fn write(&mut self, stream: &TcpStream) -> io::Result<usize> {
+        self.gather();
         let mut written = 0;
         while let Some(front) = self.chunks.front() {
             if let Chunk::File(slice) = front

@@ -10,10 +10,10 @@ use std::os::unix::fs::FileExt;
 use nix::libc;
 use ottla_base::FileSlice;
 
-/// Bytes that are looked at, loaded and sent at once.
-pub const PIECE_BYTES: usize = 256 << 10;
-/// The kernel reads ahead at least this far, so that one look stands for as many bytes.
-const LOOK_BYTES: usize = 64 << 10;
+/// Bytes that are looked at, loaded and sent at once: what consumers ask for by default (`max.partition.fetch.bytes`).
+pub const PIECE_BYTES: usize = 1 << 20;
+/// The kernel reads as much ahead by default, so that one look stands for as many bytes.
+const LOOK_BYTES: usize = 128 << 10;
 
 /// The first piece of a slice.
 pub fn piece(slice: &FileSlice) -> FileSlice {

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error, info, warn};
 
+use super::buffers::BufferPool;
 use super::connection;
 use super::limits::{ConnectionCount, NetLimits};
 use crate::wire::service::{ConnectionInfo, Service};
@@ -26,6 +27,7 @@ pub struct Server {
     bound: Vec<(Arc<Listener>, TcpListener)>,
     limits: Arc<NetLimits>,
     count: Arc<ConnectionCount>,
+    buffers: Arc<BufferPool>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -36,6 +38,7 @@ impl Server {
             bound: Vec::new(),
             count: Arc::new(ConnectionCount::new(limits.admission.clone())),
             limits: Arc::new(limits),
+            buffers: Arc::default(),
             stop: watch::Sender::new(false),
             tasks: JoinSet::new(),
         }
@@ -75,6 +78,7 @@ impl Server {
                 listener,
                 limits: self.limits.clone(),
                 count: self.count.clone(),
+                buffers: self.buffers.clone(),
                 service: service.clone(),
                 stop: self.stop.subscribe(),
             };
@@ -106,6 +110,7 @@ struct Acceptor {
     listener: Arc<Listener>,
     limits: Arc<NetLimits>,
     count: Arc<ConnectionCount>,
+    buffers: Arc<BufferPool>,
     service: Arc<dyn Service>,
     stop: watch::Receiver<bool>,
 }
@@ -148,8 +153,9 @@ impl Acceptor {
         };
         let info = Arc::new(ConnectionInfo::new(self.listener.clone(), local, peer));
         let (service, limits, stop) = (self.service.clone(), self.limits.clone(), self.stop.clone());
+        let buffers = self.buffers.clone();
         connections.spawn(async move {
-            let closed = connection::serve(stream, info, service, limits, stop).await;
+            let closed = connection::serve(stream, info, service, limits, buffers, stop).await;
             if closed.is_offence() {
                 info!(%peer, "connection closed: {closed}");
             } else {

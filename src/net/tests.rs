@@ -300,6 +300,18 @@ async fn a_busy_connection_with_half_a_request_in_its_buffer_stays() {
 }
 
 #[tokio::test]
+async fn requests_that_came_together_are_all_answered_however_many_turns_they_take() {
+    let node = node(NetLimits::default()).await;
+    let mut stream = node.connect().await;
+    let words: Vec<String> = (0..1000).map(|number| format!("word {number}")).collect();
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    send(&mut stream, &words).await;
+    for word in words {
+        assert_eq!(receive(&mut stream).await, word);
+    }
+}
+
+#[tokio::test]
 async fn an_idle_connection_ends_and_one_that_waits_does_not() {
     let node = node(NetLimits {
         idle_max: SHORT,
