@@ -85,7 +85,8 @@ fn leaves_nothing_out(index: &Index, poll: &Poll, findings: &mut Findings) {
     }
 }
 
-/// On one replica, as here: a new leader may begin with a lower one.
+/// On one replica, as here, and through its restarts. It is more than Apache Kafka promises: there a leader may begin with the
+/// high watermark of a checkpoint (KIP-207).
 fn limits_only_rise(index: &Index, limit: &Limit, findings: &mut Findings) {
     for (partition, spans) in spans(index, limit.of) {
         let told: Vec<Span> = spans.iter().map(|(span, _)| *span).collect();
