@@ -4,10 +4,11 @@ import argparse
 import importlib
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from side_by_side import ROOT, TARGET, BenchBroker, Figures, build, in_turn
@@ -40,10 +41,9 @@ FULL = Sizes(3, 1000, 10, 4000, 5000, 4000, 8000, 1000, 5)
 class Bench:
     """What the parts of one run share."""
 
-    def __init__(self, rows, sizes, kinds, run_dir, is_smoke):
+    def __init__(self, rows, sizes, figures, run_dir, is_smoke):
         self.rows = {(row.part, row.key): row for row in rows}
-        self.sizes, self.kinds, self.is_smoke = sizes, kinds, is_smoke
-        self.figures = Figures(kinds)
+        self.sizes, self.figures, self.is_smoke = sizes, figures, is_smoke
         self.tools = ToolJvm(run_dir)
         self.part_dir = run_dir / "part"
         self._prepared = {}
@@ -54,7 +54,6 @@ class Bench:
                 self._run_part(part)
         finally:
             self.tools.close()
-        return self.figures
 
     def wanted(self, part):
         return [row for row in self.rows.values() if row.part == part]
@@ -93,7 +92,7 @@ class Bench:
         self.part_dir.mkdir()
         try:
             kinds = part.SMOKE_KINDS if self.is_smoke else part.KINDS
-            for _, kind in in_turn(self.sizes.rounds, [kind for kind in self.kinds if kind in kinds]):
+            for _, kind in in_turn(self.sizes.rounds, [kind for kind in self.figures.kinds if kind in kinds]):
                 part.measure(self, kind)
         finally:
             self._prepared.clear()
@@ -110,12 +109,15 @@ def main(prog, doc, parts=None):
     kinds = tuple(kind for kind in KINDS if kind != "kafka" or not options.no_kafka)
     build("ottla-bench-driver", with_kafka="kafka" in kinds or any(row.clients == table_rows.PERF_TOOLS for row in rows))
     run_dir = Path(tempfile.mkdtemp(prefix="bench-", dir=TARGET))
+    # Whoever is told to stop stops its brokers too, and says what it has measured by then.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    figures = Figures(kinds)
     try:
-        figures = Bench(rows, sizes, kinds, run_dir, options.smoke).run()
+        Bench(rows, sizes, figures, run_dir, options.smoke).run()
     finally:
         shutil.rmtree(run_dir, ignore_errors=True)
-    bad = list(report.regressions(figures, rows)) if options.smoke else []
-    write(options, Path(prog).name, figures, table_rows.rows(sizes))
+        bad = list(report.regressions(figures, rows)) if options.smoke else []
+        write(options, Path(prog).name, figures, table_rows.rows(sizes))
     for line in bad:
         print(f"regression: {line}")
     return 1 if bad else 0
@@ -143,8 +145,8 @@ def parse(prog, doc):
     parser.add_argument("--full", action="store_true", help="sizes for a quiet machine")
     parser.add_argument("--no-kafka", action="store_true", help="the floor and Ottla alone")
     parser.add_argument("--only", action="append", metavar="TEXT", help="rows with TEXT in their name, or whose part it is; may be repeated")
-    for name in vars(SMOKE):
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(getattr(FULL, name)))
+    for size in fields(Sizes):
+        parser.add_argument(f"--{size.name.replace('_', '-')}", type=size.type)
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the table, the plot and the figures go; target/bench without it")
     parser.add_argument("--add", action="store_true", help="to the figures that are there already")
     parser.add_argument("--write", metavar="FILE", help="write the table to this Markdown file too")
