@@ -1,6 +1,10 @@
-//! The README's coverage table is the API table of the code: generated from it, and compared here.
+//! The README's coverage table is the API table of the code: generated from it, and compared here. So are the tests that
+//! `docs/traps.md` names with those that there are.
 //!
 //! `OTTLA_UPDATE=1 cargo test coverage` writes the table into the README; without it a difference is a failure.
+
+// All of this is test code, helpers included: what goes wrong ends the test.
+#![allow(clippy::expect_used)]
 
 use std::fs;
 use std::path::Path;
@@ -28,6 +32,56 @@ fn the_coverage_table_of_the_readme_is_the_api_table() {
             old, new,
             "the table is out of date: run `OTTLA_UPDATE=1 cargo test coverage`"
         );
+    }
+}
+
+/// A table that names tests is worth something only as long as they are there.
+#[test]
+fn every_trap_has_the_tests_that_the_table_names() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = String::new();
+    for folder in ["src", "tests", "compat/clients", "compat/protocol"] {
+        read_all(&root.join(folder), &mut sources);
+    }
+    let table = fs::read_to_string(root.join("docs/traps.md")).expect("docs/traps.md is there");
+    let rows: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(1)
+        .collect();
+    assert!(rows.len() > 15, "the table is read: {}", rows.len());
+    for row in rows {
+        let tests = row
+            .trim_end_matches(" |")
+            .rsplit(" | ")
+            .next()
+            .unwrap_or_default();
+        let mut named = 0;
+        for test in tests.split('`').skip(1).step_by(2) {
+            let forms = [
+                format!("fn {test}()"),
+                format!("== {test}\n"),
+                format!("@check(\"{test}\""),
+            ];
+            let is_there = forms.iter().any(|form| sources.contains(form));
+            assert!(is_there, "docs/traps.md names a test that is not there: {test}");
+            named += 1;
+        }
+        assert!(named > 0, "no test in {row}");
+    }
+}
+
+fn read_all(folder: &Path, into: &mut String) {
+    for entry in fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("it is listed").path();
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        match extension {
+            _ if path.is_dir() => read_all(&path, into),
+            Some("rs" | "txt" | "py") => {
+                into.push_str(&fs::read_to_string(&path).expect("it is text"));
+            }
+            _ => {}
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import toolchains
 from _steps import report
@@ -11,6 +12,9 @@ from harness import KAFKA_HOME, check, eventually, expect, expect_eq, expect_in,
 from kafka_codec import Connection, Schemas
 
 PROGRAM = "confluent_transactions.py"
+JAVA = ("mixed", "move", "fenced", "stable", "late", "epochs")
+# What is out of time is ended at once.
+SHORT = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": 200}
 COPIED, PER_TRANSACTION = 3000, 75
 MANY = 60_000
 # The broker is killed when so much of the source has been copied, however fast it is.
@@ -21,6 +25,28 @@ KILLED_AT = (0.1, 0.35, 0.6, 0.85)
 def confluent(ctx):
     result = ctx.sh(*toolchains.python(PROGRAM), ctx.broker.bootstrap, ctx.unique("confluent-txn"), timeout=150, rc=None)
     report(result, ("commit", "fenced", "offsets"))
+
+
+def java(ctx, broker, programs):
+    """Runs the Java program by each of these clients at the same time; `programs` says which epochs they are to have."""
+    prefix = ctx.unique("java-txn")
+    commands = [(*toolchains.java_transactions(version), broker.bootstrap, prefix, name, ",".join(name for name, _, _ in programs), str(raises).lower())
+                for name, version, raises in programs]
+    with ThreadPoolExecutor(len(commands)) as pool:
+        for result in pool.map(lambda command: ctx.sh(*command, timeout=180, rc=None), commands):
+            report(result, JAVA)
+
+
+@check("clients: java with transactions, of 4.3 and of 3.5 side by side: moved, fenced, out of time, read", own_broker=True, timeout_s=400)
+def java_side_by_side(ctx):
+    java(ctx, ctx.new_broker(SHORT), [("new", None, True), ("old", "3.5", False)])
+
+
+@check("clients: java with transactions where the protocol of KIP-890 is not spoken", own_broker=True, timeout_s=400)
+def java_before_890(ctx):
+    broker = ctx.new_broker(SHORT)
+    ctx.tool("kafka-features", "downgrade", "--feature", "transaction.version=1", broker=broker)
+    java(ctx, broker, [("new", None, False)])
 
 
 def copier(ctx, broker, source, sink, *more):

@@ -9,8 +9,8 @@ import shutil
 import sys
 from functools import cache
 
-from build import alone, java_classes, need, once, run
-from jvm import COMPAT, TARGET, java_command
+from build import alone, java_classes, maven_jars, need, once, run
+from jvm import COMPAT, KAFKA_HOME, TARGET, java_command
 
 CLIENTS = COMPAT / "clients"
 KARAPACE = "3.16.0"
@@ -46,6 +46,16 @@ def java_consumer():
     shared = [CLIENTS / "java" / f"{name}.java" for name in ("Check", "Kafka")]
     class_path = java_classes("java-consumer-client", CLIENTS / "java-consumer", shared=shared)
     return java_command("-Xmx256m", "-cp", class_path, "ConsumerProtocol")
+
+
+@cache
+def java_transactions(version=None):
+    """With the clients of Apache Kafka 4.3.1, or of 3.5, from before KIP-890."""
+    shared = [CLIENTS / "java" / "Check.java"]
+    name, jars = ("java-transactions-client", KAFKA_HOME / "libs")
+    if version == "3.5":
+        name, jars = f"{name}-3.5", maven_jars("kafka-3.5", COMPAT / "streams" / "kafka-3.5.pom.xml")
+    return java_command("-Xmx128m", "-cp", java_classes(name, CLIENTS / "java-transactions", jars, shared), "Transactions")
 
 
 @cache

@@ -40,7 +40,9 @@ class Partition:
         return self.connection.call(api, version, message)
 
     def create(self):
-        topic = {"Name": TOPIC, "NumPartitions": 1, "ReplicationFactor": 1, "Configs": [{"Name": "segment.bytes", "Value": str(1 << 20)}]}
+        # The batches have timestamps of 1970: nothing may be deleted for that, however long the check takes.
+        configs = [{"Name": "segment.bytes", "Value": str(1 << 20)}, {"Name": "retention.ms", "Value": "-1"}]
+        topic = {"Name": TOPIC, "NumPartitions": 1, "ReplicationFactor": 1, "Configs": configs}
         answer = self.call("CreateTopics", 7, {"Topics": [topic], "timeoutMs": 10_000})
         expect_eq(answer["Topics"][0]["ErrorCode"], 0, "create")
         self.ready()
@@ -174,6 +176,11 @@ def script(partition):
     yield told(("in versions", [partition.send(110 + version, 0, 0, version=version) for version in range(3, 12)]))
     yield told(("in versions", [partition.end(110 + version, 1, version % 2 == 0) for version in range(3, 12)]))
     yield told(partition.facts())
+    # Of an open transaction and of none: the last five batches are known, older ones are out of order.
+    for producer_id, transactional in ((170, True), (171, False)):
+        yield told(("seven", [partition.send(producer_id, 0, sequence, transactional=transactional) for sequence in range(7)]))
+        yield told(("sent again", [partition.send(producer_id, 0, sequence, transactional=transactional) for sequence in range(7)]))
+    yield told(("ended", partition.end(170, 1, COMMIT), [partition.send(170, 0, sequence) for sequence in (0, 6)]))
     # More than one segment: transactions that end in a later one than they began in, some inside others.
     for sequence in range(6):
         yield told(partition.send(103, 0, sequence, size=LARGE))
