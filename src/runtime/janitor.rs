@@ -236,31 +236,9 @@ mod tests {
     use super::*;
     use ottla_base::{SystemClock, TopicPartition, Uuid};
     use ottla_storage::batch::{BatchBuilder, BatchOptions, ValidBatch};
-    use ottla_storage::dirs::{ClusterIdentity, LoadOptions, MetaProperties};
-    use ottla_storage::vfs::Disk;
     use ottla_storage::{AppendOrigin, Log, LogConfig};
 
-    fn dirs(path: &std::path::Path) -> Arc<LogDirs> {
-        let identity = ClusterIdentity {
-            cluster_id: "c".to_owned(),
-            node_id: 1,
-        };
-        let meta = MetaProperties {
-            identity,
-            directory_id: Uuid::from_u128(1000),
-        };
-        meta.write(&Disk::new(path)).unwrap();
-        let dirs = LogDirs::open(&[path.to_path_buf()], None).unwrap();
-        let options = LoadOptions {
-            threads_per_dir: 1,
-            now_ms: 0,
-            config_of: &|_| Arc::default(),
-            is_stray: &|_, _| false,
-            file_delete_delay_ms: 0,
-        };
-        dirs.load_all(&options).unwrap();
-        Arc::new(dirs)
-    }
+    use crate::runtime::test_dirs::{self, until};
 
     fn append(log: &Log, timestamp: i64) {
         let mut builder = BatchBuilder::new(BatchOptions::default());
@@ -272,20 +250,10 @@ mod tests {
         log.raise_high_watermark(info.last_offset + 1);
     }
 
-    async fn until(what: &str, done: impl Fn() -> bool) {
-        for _ in 0..500 {
-            if done() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("not done in 5 s: {what}");
-    }
-
     #[tokio::test]
     async fn logs_are_looked_after_without_being_asked() {
         let dir = tempfile::tempdir().unwrap();
-        let dirs = dirs(dir.path());
+        let dirs = test_dirs::open(dir.path());
         let config = LogConfig {
             segment_bytes: 1000,
             retention_ms: 1000,

@@ -24,3 +24,6 @@ pub use coordinator_loop::InTransaction;
 pub use group_coordinator::{GroupCoordinator, GroupOptions};
 pub use transaction_coordinator::{TransactionCoordinator, TransactionOptions};
 pub use txn_markers::{MarkerWriter, TxnMarker};
+
+#[cfg(test)]
+mod test_dirs;

@@ -4,7 +4,6 @@
 
 mod client;
 mod coordinator;
-mod cost_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -9,7 +9,6 @@ use ottla_base::config::{BrokerConfig, Source};
 use ottla_metadata::controller::CreateTopic;
 use ottla_metadata::{Delta, Image};
 use ottla_storage::LogDirs;
-use ottla_storage::dirs::LoadOptions;
 use ottla_storage::vfs::Disk;
 use parking_lot::Mutex;
 
@@ -18,6 +17,7 @@ use crate::runtime::format::{FormatOptions, InitialVoter, format};
 use crate::runtime::lifecycle::{BrokerLifecycle, Identity, previous_broker_epoch};
 use crate::runtime::metadata_log::quorum_state::QuorumState;
 use crate::runtime::metadata_log::store::list_snapshots;
+use crate::runtime::test_dirs;
 
 fn config(dir: &Path, extra: &[(&str, &str)]) -> Arc<BrokerConfig> {
     let log_dirs = dir.display().to_string();
@@ -93,14 +93,7 @@ impl Node {
             seed: 7,
         };
         let (controller, handle) = ControllerLoop::open(options).unwrap();
-        dirs.load_all(&LoadOptions {
-            threads_per_dir: 1,
-            now_ms: 0,
-            config_of: &|_| Arc::default(),
-            is_stray: &|_, _| false,
-            file_delete_delay_ms: 0,
-        })
-        .unwrap();
+        test_dirs::load(&dirs);
         let image = Arc::new(Mutex::new(controller.image()));
         let published = Arc::new(AtomicUsize::new(0));
         let (seen, count) = (Arc::clone(&image), Arc::clone(&published));
@@ -205,8 +198,8 @@ async fn a_crash_costs_no_session_timeout_and_no_topic() {
     let copy = tempfile::tempdir().unwrap();
     copy_tree(dir.path(), copy.path());
     let started = std::time::Instant::now();
-    let after = Node::start(copy.path(), &[]).await;
-    assert!(started.elapsed().as_secs() < 5);
+    let after = Node::start(copy.path(), &[("broker.session.timeout.ms", "300000")]).await;
+    assert!(started.elapsed().as_secs() < 100);
     let partition = after.image().partition("t", 0).unwrap().as_ref().clone();
     assert_eq!(
         (partition.leader, partition.leader_recovery),

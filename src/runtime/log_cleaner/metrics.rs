@@ -142,7 +142,7 @@ mod tests {
     fn figures_are_those_of_the_last_passes_of_all_threads() {
         let metrics = CleanerMetrics::default();
         let dir = tempfile::tempdir().unwrap();
-        let dirs = super::super::tests::dirs(dir.path());
+        let dirs = crate::runtime::test_dirs::open(dir.path());
         let pass = |bytes_read, bytes_written, seconds| CleanerPass {
             bytes_read,
             bytes_written,
