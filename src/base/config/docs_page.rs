@@ -18,7 +18,6 @@ limits, and reads the same `server.properties`. For each key this page says what
 - **accepted**: the value is checked, stored and shown, but has no effect yet. A start with a value other than the default
   says so in one line. Values whose neglect would endanger data stop the start: an authorizer, tiered storage, policy
   classes, TLS and SASL listeners, another role than `broker,controller`, more than one voter.
-- Topics with `cleanup.policy=compact` keep everything: there is no cleaner yet.
 - Keys that Kafka does not know are named in one line at the start and otherwise ignored.
 
 Changes: *restart* needs one; *broker* can be changed for one broker while it runs; *cluster* for one or all of them. Internal
