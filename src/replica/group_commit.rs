@@ -22,7 +22,8 @@ const THREADS_PER_DIR_MAX: usize = 16;
 #[derive(Default)]
 pub(super) struct GroupCommit {
     rounds: Mutex<Rounds>,
-    ended: Notify,
+    /// Of even and of odd rounds, so that who waits for the next round sleeps through the end of the one under way.
+    ended: [Notify; 2],
 }
 
 #[derive(Default)]
@@ -65,24 +66,29 @@ impl GroupCommit {
         let mut rounds = self.rounds.lock();
         rounds.ended = rounds.begun;
         rounds.is_scheduled = rounds.is_wanted;
-        let is_wanted = rounds.is_wanted;
+        let (number, is_wanted) = (rounds.ended, rounds.is_wanted);
         drop(rounds);
-        self.ended.notify_waiters();
+        self.ended_of(number).notify_waiters();
         is_wanted
     }
 
-    /// Waits until `round` has ended, or `is_done` at the end of an earlier one.
-    pub async fn wait(&self, round: Round, is_done: impl Fn() -> bool) {
-        let mut ended = pin!(self.ended.notified());
+    /// Waits until `round` has ended.
+    pub async fn wait(&self, round: Round) {
+        let notify = self.ended_of(round.number);
+        let mut ended = pin!(notify.notified());
         loop {
             // From here on no end is missed.
             ended.as_mut().enable();
-            if self.rounds.lock().ended >= round.number || is_done() {
+            if self.rounds.lock().ended >= round.number {
                 return;
             }
             ended.as_mut().await;
-            ended.set(self.ended.notified());
+            ended.set(notify.notified());
         }
+    }
+
+    fn ended_of(&self, round: u64) -> &Notify {
+        &self.ended[usize::from(round.is_multiple_of(2))]
     }
 }
 

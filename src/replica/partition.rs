@@ -275,9 +275,8 @@ impl Partition {
         let partition = self.clone();
         async move {
             let Some(round) = round else { return Ok(()) };
-            let is_durable = || partition.log.load().recovery_point() >= end;
-            partition.commits.wait(round, is_durable).await;
-            if is_durable() {
+            partition.commits.wait(round).await;
+            if partition.log.load().recovery_point() >= end {
                 return Ok(());
             }
             // Cut off or deleted meanwhile; otherwise the sync has failed, and the log's directory with it.
