@@ -148,7 +148,7 @@ impl Move {
             return Ok(false);
         }
         if let Some(epoch) = current.latest_epoch() {
-            self.future.assign_epoch(epoch, end)?;
+            self.future.assign_epoch(epoch, end);
         }
         self.future.raise_high_watermark(current.high_watermark());
         self.future.delete_records_before(current.log_start_offset())?;

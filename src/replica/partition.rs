@@ -185,7 +185,7 @@ impl Partition {
             // What a crash has left unsynced: nobody must wait for the next append to see it.
             log.flush()?;
         }
-        log.assign_epoch(state.leader_epoch, epoch_start)?;
+        log.assign_epoch(state.leader_epoch, epoch_start);
         Ok(Leadership {
             epoch: state.leader_epoch,
             partition_epoch: state.partition_epoch,

@@ -1,4 +1,5 @@
-//! What a log leaves to be done later by somebody who may block: syncing rolled segments, unlinking deleted files.
+//! What a log leaves to be done later by somebody who may block: syncing new directories and rolled segments, unlinking
+//! deleted files.
 //!
 //! The room has no threads of its own. It keeps the list; the runtime's janitor is woken when something is put on it and
 //! works it off.
@@ -8,8 +9,9 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use crate::error::Result;
 use crate::log::Log;
-use crate::vfs::Disk;
+use crate::vfs::{Disk, SYNC_ALL_FROM};
 
 /// Called when there is something to do.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -21,6 +23,7 @@ pub struct Chores {
 
 #[derive(Default)]
 struct Lists {
+    anchors: Vec<Weak<Log>>,
     flushes: Vec<Weak<Log>>,
     unlinks: Vec<Unlink>,
     wake: Option<Wake>,
@@ -36,6 +39,10 @@ impl Chores {
     /// Names whom to wake.
     pub fn set_wake(&self, wake: Wake) {
         self.lists.lock().wake = Some(wake);
+    }
+
+    pub(crate) fn anchor_later(&self, log: &Arc<Log>) {
+        self.add(|lists| lists.anchors.push(Arc::downgrade(log)));
     }
 
     pub(crate) fn flush_later(&self, log: Weak<Log>) {
@@ -62,11 +69,14 @@ impl Chores {
 
     /// Does all that is due. Blocks on the disk.
     pub fn work_off(&self, now_ms: i64) {
+        let anchors = std::mem::take(&mut self.lists.lock().anchors);
+        anchor(anchors.iter().filter_map(Weak::upgrade).collect());
         let (flushes, unlinks) = self.take_due(now_ms);
         for log in flushes.iter().filter_map(Weak::upgrade) {
             if let Err(error) = log.flush_rolled() {
                 tracing::error!(partition = %log.topic_partition(), %error, "cannot sync a rolled segment");
             }
+            log.release_rolled();
         }
         for unlink in unlinks {
             let removed = if unlink.path.is_dir() {
@@ -100,4 +110,34 @@ impl Chores {
         lists.unlinks = later;
         (flushes, due)
     }
+}
+
+/// Makes new directories durable: one by one, or many of a disk by one sync of all that is on it.
+fn anchor(mut logs: Vec<Arc<Log>>) {
+    logs.retain(|log| !log.home().is_anchored());
+    logs.sort_unstable_by_key(|log| log.dir_id());
+    for of_one_disk in logs.chunk_by(|a, b| a.dir_id() == b.dir_id()) {
+        if let Err(error) = anchor_on_one_disk(of_one_disk) {
+            tracing::error!(%error, "cannot sync new directories");
+        }
+    }
+}
+
+fn anchor_on_one_disk(logs: &[Arc<Log>]) -> Result<()> {
+    match logs {
+        [first, ..] if logs.len() >= SYNC_ALL_FROM => {
+            first.home().disk.sync_all()?;
+            logs.iter().for_each(|log| log.home().note_anchored());
+        }
+        _ => {
+            for log in logs {
+                match log.home().anchor() {
+                    // Deleted meanwhile.
+                    Err(error) if error.is_not_found() => {}
+                    other => other?,
+                }
+            }
+        }
+    }
+    Ok(())
 }

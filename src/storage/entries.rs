@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io::IoSlice;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -28,12 +28,16 @@ use crate::vfs::with_suffix;
 /// Smallest stretch that is mapped; it doubles as the file grows, so that a busy index is mapped a dozen times at most.
 const MAP_BYTES_MIN: usize = 64 << 10;
 
+/// The count of a file that nobody has looked at.
+const NOT_COUNTED: usize = usize::MAX;
+
 pub(crate) struct Entries<const N: usize> {
     home: Arc<Home>,
     kind: FileKind,
     base_offset: i64,
     count_max: usize,
     generation: ArcSwap<Generation>,
+    exists: AtomicBool,
 }
 
 /// One inode, how many entries it holds, and the descriptor and map through which it is read.
@@ -44,18 +48,17 @@ struct Generation {
 }
 
 impl<const N: usize> Entries<N> {
-    /// The entries in the file, if it exists. Bytes behind the last whole entry are not one.
-    pub fn new(home: Arc<Home>, kind: FileKind, base_offset: i64, bytes_max: usize) -> Self {
-        let size = home
-            .file(kind, base_offset)
-            .metadata()
-            .map_or(0, |metadata| metadata.len());
+    /// The entries in the file, if it exists. They are counted when they are first asked for: most segments of a log are
+    /// never read, and a start with thousands of logs looks at none of their files.
+    pub fn new(home: Arc<Home>, kind: FileKind, base_offset: i64, bytes_max: usize, exists: bool) -> Self {
+        let count = if exists { NOT_COUNTED } else { 0 };
         Self {
             home,
             kind,
             base_offset,
             count_max: bytes_max / N,
-            generation: ArcSwap::from_pointee(Generation::new(usize::try_from(size).unwrap_or(0) / N)),
+            generation: ArcSwap::from_pointee(Generation::new(count)),
+            exists: AtomicBool::new(exists),
         }
     }
 
@@ -64,7 +67,18 @@ impl<const N: usize> Entries<N> {
     }
 
     pub fn count(&self) -> usize {
-        self.generation.load().count()
+        self.count_of(&self.generation.load())
+    }
+
+    /// Bytes behind the last whole entry are not one.
+    fn count_of(&self, generation: &Generation) -> usize {
+        match generation.count.load(Ordering::Acquire) {
+            NOT_COUNTED => {
+                let size = self.path().metadata().map_or(0, |metadata| metadata.len());
+                generation.counted(usize::try_from(size).unwrap_or(0) / N)
+            }
+            count => count,
+        }
     }
 
     pub fn count_max(&self) -> usize {
@@ -75,6 +89,11 @@ impl<const N: usize> Entries<N> {
         (self.count() * N) as u64
     }
 
+    /// Whether the index has a file.
+    pub fn exists(&self) -> bool {
+        self.exists.load(Ordering::Acquire)
+    }
+
     /// Creates the file when it is absent, so that an index without entries exists too.
     pub fn ensure_exists(&self) -> Result<()> {
         self.file(&self.generation.load(), true).map(drop)
@@ -83,7 +102,7 @@ impl<const N: usize> Entries<N> {
     /// Adds an entry behind the last one. Only the holder of the log's lock calls this.
     pub fn append(&self, entry: [u8; N]) -> Result<()> {
         let generation = self.generation.load();
-        let count = generation.count();
+        let count = self.count_of(&generation);
         let file = self.file(&generation, true)?;
         let parts = &mut [IoSlice::new(&entry)];
         self.home
@@ -147,6 +166,7 @@ impl<const N: usize> Entries<N> {
         let file = disk.create(&temporary)?;
         disk.write_at(&file, &|| temporary.clone(), 0, &mut [IoSlice::new(&kept)])?;
         disk.rename(&temporary, &path)?;
+        self.exists.store(true, Ordering::Release);
         self.generation.store(Arc::new(Generation::new(count)));
         Ok(())
     }
@@ -161,7 +181,8 @@ impl<const N: usize> Entries<N> {
 
     /// Gives back the descriptor and the map. Only the holder of the log's lock calls this.
     pub fn release(&self) {
-        self.generation.store(Arc::new(Generation::new(self.count())));
+        let count = self.generation.load().count.load(Ordering::Acquire);
+        self.generation.store(Arc::new(Generation::new(count)));
     }
 
     fn file(&self, generation: &Generation, create: bool) -> Result<Arc<File>> {
@@ -170,13 +191,11 @@ impl<const N: usize> Entries<N> {
         }
         let path = self.path();
         let file = if create {
-            self.home.disk.create(&path)?
+            let file = self.home.disk.create(&path)?;
+            self.exists.store(true, Ordering::Release);
+            file
         } else {
-            File::options()
-                .read(true)
-                .write(true)
-                .open(&path)
-                .map_err(StorageError::io("open", &path))?
+            self.home.disk.open(&path)?
         };
         Ok(Arc::clone(generation.file.get_or_init(|| Arc::new(file))))
     }
@@ -184,7 +203,7 @@ impl<const N: usize> Entries<N> {
     fn reader(&self) -> Result<Reader> {
         loop {
             let generation = self.generation.load_full();
-            let count = generation.count();
+            let count = self.count_of(&generation);
             if count == 0 {
                 return Ok(Reader {
                     count,
@@ -243,8 +262,12 @@ impl Generation {
         }
     }
 
-    fn count(&self) -> usize {
-        self.count.load(Ordering::Acquire)
+    /// The count, unless somebody else has counted and the log has grown since.
+    fn counted(&self, count: usize) -> usize {
+        let set = self
+            .count
+            .compare_exchange(NOT_COUNTED, count, Ordering::AcqRel, Ordering::Acquire);
+        set.map_or_else(|counted| counted, |_| count)
     }
 }
 

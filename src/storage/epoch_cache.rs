@@ -2,9 +2,14 @@
 //!
 //! Followers and consumers ask with it where their log parts from the leader's (KIP-101, KIP-320). Both epochs and
 //! offsets strictly rise from entry to entry.
+//!
+//! Every batch carries its epoch, so recovery finds the epochs of all batches behind the recovery point in the batches
+//! themselves. The file therefore need not know an epoch before the recovery point passes its first record
+//! ([`EpochCache::persist`]): a broker that begins to lead thousands of partitions writes none of their files for it.
 
 #![deny(clippy::indexing_slicing)]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::checkpoints;
@@ -23,6 +28,8 @@ pub struct EpochStart {
 pub(crate) struct EpochCache {
     home: Arc<Home>,
     entries: Vec<EpochStart>,
+    /// So many of the first entries are in the file. It may hold others, which these contradict.
+    persisted: usize,
 }
 
 impl EpochCache {
@@ -32,12 +39,14 @@ impl EpochCache {
         let mut cache = Self {
             home,
             entries: Vec::new(),
+            persisted: 0,
         };
         for [epoch, start_offset] in checkpoints::read_lines::<2>(&path)? {
             if let (Ok(epoch), Ok(start_offset)) = (epoch.parse(), start_offset.parse()) {
                 cache.insert(EpochStart { epoch, start_offset });
             }
         }
+        cache.persisted = cache.entries.len();
         Ok(cache)
     }
 
@@ -49,14 +58,32 @@ impl EpochCache {
         &self.entries
     }
 
-    /// Notes that `epoch` begins at `start_offset`, and makes it durable. Entries that contradict it are dropped.
-    pub fn assign(&mut self, epoch: i32, start_offset: i64) -> Result<()> {
-        let before = self.entries.clone();
-        if self.insert(EpochStart { epoch, start_offset })
-            && let Err(error) = self.write()
-        {
-            self.entries = before;
-            return Err(error);
+    /// Notes that `epoch` begins at `start_offset`. Entries that contradict it are dropped.
+    pub fn assign(&mut self, epoch: i32, start_offset: i64) {
+        self.insert(EpochStart { epoch, start_offset });
+    }
+
+    /// Whether the file knows every epoch that began before `offset`.
+    pub fn is_persisted(&self, offset: i64) -> bool {
+        let next = self.entries.get(self.persisted);
+        next.is_none_or(|entry| entry.start_offset >= offset)
+    }
+
+    /// Makes the epochs that began before `offset` durable.
+    pub fn persist(&mut self, offset: i64) -> Result<()> {
+        match self.is_persisted(offset) {
+            true => Ok(()),
+            false => self.write(),
+        }
+    }
+
+    /// As [`EpochCache::persist`], for a caller who syncs the whole disk next.
+    pub fn persist_unsynced(&mut self, offset: i64) -> Result<()> {
+        if !self.is_persisted(offset) {
+            self.home
+                .disk
+                .replace_unsynced(&self.path(), self.text().as_bytes())?;
+            self.persisted = self.entries.len();
         }
         Ok(())
     }
@@ -110,6 +137,7 @@ impl EpochCache {
     fn drop_from_end(&mut self, offset: i64) -> bool {
         let before = self.entries.len();
         self.entries.retain(|entry| entry.start_offset < offset);
+        self.persisted = self.persisted.min(self.entries.len());
         self.entries.len() < before
     }
 
@@ -119,6 +147,7 @@ impl EpochCache {
             return false;
         };
         let dropped = self.entries.drain(..floor).count();
+        self.persisted = self.persisted.saturating_sub(dropped);
         match self.entries.first_mut() {
             Some(first) if first.start_offset < offset => {
                 first.start_offset = offset;
@@ -128,32 +157,36 @@ impl EpochCache {
         }
     }
 
-    fn insert(&mut self, new: EpochStart) -> bool {
-        if new.epoch < 0 || new.start_offset < 0 || self.entries.last() == Some(&new) {
-            return false;
+    fn insert(&mut self, new: EpochStart) {
+        if new.epoch < 0 || new.start_offset < 0 {
+            return;
         }
         // An epoch that is known already keeps its earlier start.
         if let Some(last) = self.entries.last()
             && last.epoch == new.epoch
             && last.start_offset <= new.start_offset
         {
-            return false;
+            return;
         }
         self.entries
             .retain(|entry| entry.epoch < new.epoch && entry.start_offset < new.start_offset);
+        self.persisted = self.persisted.min(self.entries.len());
         self.entries.push(new);
-        true
     }
 
-    fn write(&self) -> Result<()> {
-        let lines = self
-            .entries
-            .iter()
-            .map(|entry| format!("{} {}", entry.epoch, entry.start_offset));
-        let text = checkpoints::render(lines);
-        self.home
-            .disk
-            .replace(&self.home.path().join(FILE_NAME), text.as_bytes())
+    fn write(&mut self) -> Result<()> {
+        self.home.disk.replace(&self.path(), self.text().as_bytes())?;
+        self.persisted = self.entries.len();
+        Ok(())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.home.path().join(FILE_NAME)
+    }
+
+    fn text(&self) -> String {
+        let entries = self.entries.iter();
+        checkpoints::render(entries.map(|entry| format!("{} {}", entry.epoch, entry.start_offset)))
     }
 }
 
@@ -169,8 +202,9 @@ mod tests {
     fn with(dir: &std::path::Path, entries: &[(i32, i64)]) -> EpochCache {
         let mut cache = cache(dir);
         for (epoch, start) in entries {
-            cache.assign(*epoch, *start).unwrap();
+            cache.assign(*epoch, *start);
         }
+        cache.persist(i64::MAX).unwrap();
         cache
     }
 
@@ -185,6 +219,23 @@ mod tests {
         let text = std::fs::read_to_string(dir.path().join(FILE_NAME)).unwrap();
         assert_eq!(text, "0\n3\n0 0\n2 10\n5 20\n");
         assert_eq!(pairs(&cache(dir.path())), [(0, 0), (2, 10), (5, 20)]);
+    }
+
+    #[test]
+    fn the_file_waits_until_an_epoch_has_records() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut cache = with(dir.path(), &[(0, 0)]);
+        cache.assign(3, 10);
+        cache.persist(10).unwrap();
+        assert_eq!(text_of_file(dir.path()), "0\n1\n0 0\n");
+        assert!(cache.is_persisted(10) && !cache.is_persisted(11));
+        cache.persist(11).unwrap();
+        assert_eq!(text_of_file(dir.path()), "0\n2\n0 0\n3 10\n");
+        // An entry that takes the place of one in the file is not in the file.
+        cache.assign(4, 10);
+        assert!(!cache.is_persisted(11));
+        cache.persist(11).unwrap();
+        assert_eq!(text_of_file(dir.path()), "0\n2\n0 0\n4 10\n");
     }
 
     #[test]
@@ -218,10 +269,10 @@ mod tests {
         assert_eq!(pairs(&cache), [(2, 15), (5, 20)]);
         cache.truncate_from_end(20).unwrap();
         assert_eq!(pairs(&cache), [(2, 15)]);
-        assert_eq!(end_of_file(dir.path()), "0\n1\n2 15\n");
+        assert_eq!(text_of_file(dir.path()), "0\n1\n2 15\n");
     }
 
-    fn end_of_file(dir: &std::path::Path) -> String {
+    fn text_of_file(dir: &std::path::Path) -> String {
         std::fs::read_to_string(dir.join(FILE_NAME)).unwrap()
     }
 }

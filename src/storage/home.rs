@@ -1,13 +1,18 @@
 //! Where a partition's files live: its directory, which may be renamed or moved while files in it are open.
+//!
+//! A new directory is not durable at once: a thousand partitions are created in the time that a few syncs take. It is
+//! *anchored* a little later by a chore, and in any case before a flush in it says that anything is durable.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
-use crate::error::{Result, StorageError};
+use crate::error::Result;
 use crate::names::FileKind;
+use crate::partition_metadata;
 use crate::vfs::Disk;
 
 /// The directory of one partition.
@@ -16,6 +21,8 @@ pub(crate) struct Home {
     path: Arc<ArcSwap<PathBuf>>,
     /// What stands behind the names of files that are not in use yet; empty for those that are.
     suffix: &'static str,
+    /// The directory and the topic id in it would survive a power cut.
+    anchored: AtomicBool,
 }
 
 impl Home {
@@ -24,7 +31,38 @@ impl Home {
             disk,
             path: Arc::new(ArcSwap::from_pointee(path.into())),
             suffix: "",
+            anchored: AtomicBool::new(true),
         })
+    }
+
+    /// A directory that was just made, and waits to be anchored.
+    pub fn unanchored(disk: Arc<Disk>, path: impl Into<PathBuf>) -> Arc<Self> {
+        let home = Self::new(disk, path);
+        home.anchored.store(false, Ordering::Release);
+        home
+    }
+
+    pub fn is_anchored(&self) -> bool {
+        self.anchored.load(Ordering::Acquire)
+    }
+
+    /// Somebody has synced the whole disk.
+    pub fn note_anchored(&self) {
+        self.anchored.store(true, Ordering::Release);
+    }
+
+    /// Makes a new directory and the topic id in it durable.
+    pub fn anchor(&self) -> Result<()> {
+        if self.is_anchored() {
+            return Ok(());
+        }
+        let dir = self.path();
+        let path = dir.join(partition_metadata::FILE_NAME);
+        self.disk.sync(&self.disk.open(&path)?, &path)?;
+        self.disk.sync_dir(&dir)?;
+        self.disk.sync_dir(self.disk.root())?;
+        self.note_anchored();
+        Ok(())
     }
 
     /// The same directory for files that are written beside those in use, under names that end with `suffix`.
@@ -33,6 +71,7 @@ impl Home {
             disk: Arc::clone(&self.disk),
             path: Arc::clone(&self.path),
             suffix,
+            anchored: AtomicBool::new(true),
         })
     }
 
@@ -94,13 +133,7 @@ impl LazyFile {
         if let Some(file) = self.file.load_full() {
             return Ok(file);
         }
-        let path = self.path();
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(StorageError::io("open", &path))?;
-        Ok(self.keep(file))
+        Ok(self.keep(self.home.disk.open(&self.path())?))
     }
 
     pub fn open_or_create(&self) -> Result<Arc<File>> {

@@ -29,9 +29,9 @@ pub struct OffsetIndex {
 }
 
 impl OffsetIndex {
-    pub(crate) fn new(home: Arc<Home>, base_offset: i64, bytes_max: usize) -> Self {
+    pub(crate) fn new(home: Arc<Home>, base_offset: i64, bytes_max: usize, exists: bool) -> Self {
         Self {
-            entries: Entries::new(home, FileKind::OffsetIndex, base_offset, bytes_max),
+            entries: Entries::new(home, FileKind::OffsetIndex, base_offset, bytes_max, exists),
             base_offset,
         }
     }
@@ -120,7 +120,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn index(dir: &std::path::Path, base: i64) -> OffsetIndex {
-        OffsetIndex::new(Home::new(Arc::new(Disk::new(dir)), dir), base, 8 * 1000)
+        OffsetIndex::new(Home::new(Arc::new(Disk::new(dir)), dir), base, 8 * 1000, true)
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! `partition.metadata`: the topic id of a partition directory.
 //!
 //! Without it, or with another id than the metadata log has for the topic, Apache Kafka takes the directory for a stray
-//! one and starts with an empty log. So it is written, durably, before the first batch.
+//! one and starts with an empty log. So it is written before the first batch, and durable before a batch is called so.
 
 use std::path::Path;
 
@@ -12,6 +12,8 @@ use crate::error::{Result, StorageError};
 use crate::vfs::Disk;
 
 pub const FILE_NAME: &str = "partition.metadata";
+/// Its name while it is written.
+pub const TEMPORARY_NAME: &str = "partition.metadata.tmp";
 
 /// The id in the directory `dir`; `None` when there is no file.
 pub fn read(dir: &Path) -> Result<Option<Uuid>> {
@@ -35,8 +37,16 @@ pub fn read(dir: &Path) -> Result<Option<Uuid>> {
 }
 
 pub fn write(disk: &Disk, dir: &Path, topic_id: Uuid) -> Result<()> {
-    let text = format!("version: 0\ntopic_id: {}", uuid_to_string(topic_id));
-    disk.replace(&dir.join(FILE_NAME), text.as_bytes())
+    disk.replace(&dir.join(FILE_NAME), text_of(topic_id).as_bytes())
+}
+
+/// As [`write`], to be synced later, with the directory.
+pub fn write_unsynced(disk: &Disk, dir: &Path, topic_id: Uuid) -> Result<()> {
+    disk.replace_unsynced(&dir.join(FILE_NAME), text_of(topic_id).as_bytes())
+}
+
+fn text_of(topic_id: Uuid) -> String {
+    format!("version: 0\ntopic_id: {}", uuid_to_string(topic_id))
 }
 
 #[cfg(test)]

@@ -30,6 +30,25 @@ pub(crate) struct SegmentLimits {
     pub index_bytes_max: usize,
 }
 
+/// Which indexes of a segment have a file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Indexes {
+    pub offset: bool,
+    pub time: bool,
+    pub txn: bool,
+}
+
+impl Indexes {
+    pub fn on_disk(home: &Home, base_offset: i64) -> Self {
+        let exists = |kind| home.file(kind, base_offset).exists();
+        Self {
+            offset: exists(FileKind::OffsetIndex),
+            time: exists(FileKind::TimeIndex),
+            txn: exists(FileKind::TxnIndex),
+        }
+    }
+}
+
 /// What an index entry needs to know of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchSummary {
@@ -71,16 +90,23 @@ struct Tail {
 }
 
 impl Segment {
-    /// A segment whose files are on disk already.
-    pub(crate) fn open(home: &Arc<Home>, base_offset: i64, limits: SegmentLimits, now_ms: i64) -> Self {
+    /// A segment whose files are on disk already: its log, and so many of its indexes.
+    pub(crate) fn open(
+        home: &Arc<Home>,
+        base_offset: i64,
+        limits: SegmentLimits,
+        now_ms: i64,
+        indexes: Indexes,
+    ) -> Self {
         let log = LazyFile::new(Arc::clone(home), FileKind::Log, base_offset);
+        let (home_of, bytes_max) = (|| Arc::clone(home), limits.index_bytes_max);
         Self {
             base_offset,
             size_bytes: AtomicU64::new(log.size_on_disk()),
             log,
-            offset_index: OffsetIndex::new(Arc::clone(home), base_offset, limits.index_bytes_max),
-            time_index: TimeIndex::new(Arc::clone(home), base_offset, limits.index_bytes_max),
-            txn_index: TxnIndex::new(Arc::clone(home), base_offset),
+            offset_index: OffsetIndex::new(home_of(), base_offset, bytes_max, indexes.offset),
+            time_index: TimeIndex::new(home_of(), base_offset, bytes_max, indexes.time),
+            txn_index: TxnIndex::new(home_of(), base_offset, indexes.txn),
             tail: Mutex::new(Tail {
                 bytes_since_index_entry: 0,
                 largest: None,
@@ -99,7 +125,9 @@ impl Segment {
         limits: SegmentLimits,
         now_ms: i64,
     ) -> Result<Self> {
-        let segment = Self::open(home, base_offset, limits, now_ms);
+        // What a crash may have left of an earlier segment at this offset is looked for, and used up.
+        let indexes = Indexes::on_disk(home, base_offset);
+        let segment = Self::open(home, base_offset, limits, now_ms, indexes);
         segment.log.open_or_create()?;
         Ok(segment)
     }
@@ -444,6 +472,6 @@ impl Segment {
     }
 
     pub(crate) fn has_all_indexes(&self) -> bool {
-        self.offset_index.entries().path().exists() && self.time_index.entries().path().exists()
+        self.offset_index.entries().exists() && self.time_index.entries().exists()
     }
 }

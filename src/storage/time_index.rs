@@ -31,9 +31,9 @@ pub struct TimeIndex {
 }
 
 impl TimeIndex {
-    pub(crate) fn new(home: Arc<Home>, base_offset: i64, bytes_max: usize) -> Self {
+    pub(crate) fn new(home: Arc<Home>, base_offset: i64, bytes_max: usize, exists: bool) -> Self {
         Self {
-            entries: Entries::new(home, FileKind::TimeIndex, base_offset, bytes_max),
+            entries: Entries::new(home, FileKind::TimeIndex, base_offset, bytes_max, exists),
             base_offset,
         }
     }
@@ -110,7 +110,7 @@ mod tests {
     fn only_larger_timestamps_are_entered() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::new(Arc::new(Disk::new(dir.path())), dir.path());
-        let index = TimeIndex::new(home, 10, 1200);
+        let index = TimeIndex::new(home, 10, 1200, false);
         for (timestamp, offset) in [(100, 11), (100, 12), (90, 13), (150, 14)] {
             index.maybe_append(timestamp, offset).unwrap();
         }

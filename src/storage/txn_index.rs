@@ -74,10 +74,13 @@ pub struct TxnIndex {
 }
 
 impl TxnIndex {
-    pub(crate) fn new(home: Arc<Home>, base_offset: i64) -> Self {
+    pub(crate) fn new(home: Arc<Home>, base_offset: i64, exists: bool) -> Self {
         let file = LazyFile::new(home, FileKind::TxnIndex, base_offset);
-        let size_bytes = AtomicU64::new(file.size_on_disk());
-        Self { file, size_bytes }
+        let size_bytes = if exists { file.size_on_disk() } else { 0 };
+        Self {
+            file,
+            size_bytes: AtomicU64::new(size_bytes),
+        }
     }
 
     pub(crate) fn file(&self) -> &LazyFile {
@@ -224,7 +227,7 @@ mod tests {
     }
 
     fn index(dir: &std::path::Path) -> TxnIndex {
-        TxnIndex::new(Home::new(Arc::new(Disk::new(dir)), dir), 0)
+        TxnIndex::new(Home::new(Arc::new(Disk::new(dir)), dir), 0, true)
     }
 
     #[test]

@@ -7,10 +7,15 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use nix::errno::Errno;
 
 use crate::error::{Result, StorageError};
+
+/// From so many logs on, one sync of the whole disk costs less than those of their files.
+pub(crate) const SYNC_ALL_FROM: usize = 32;
 
 /// What is about to be done to a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +27,7 @@ pub enum DiskOp {
     Rename,
     Remove,
     SyncDir,
+    SyncAll,
 }
 
 /// Decides, before each change, whether the disk is to fail. Production has none.
@@ -34,7 +40,11 @@ pub struct Disk {
     root: PathBuf,
     offline: AtomicBool,
     faults: Option<Arc<dyn Faults>>,
+    give_back: OnceLock<GiveBack>,
 }
+
+/// Closes files that can be opened again when they are needed.
+type GiveBack = Box<dyn Fn() + Send + Sync>;
 
 impl Disk {
     pub fn new(root: impl Into<PathBuf>) -> Self {
@@ -42,6 +52,7 @@ impl Disk {
             root: root.into(),
             offline: AtomicBool::new(false),
             faults: None,
+            give_back: OnceLock::new(),
         }
     }
 
@@ -50,6 +61,12 @@ impl Disk {
             faults: Some(faults),
             ..Self::new(root)
         }
+    }
+
+    /// Says how the process gives back open files when the system grants it no more.
+    pub(crate) fn on_exhausted(&self, give_back: impl Fn() + Send + Sync + 'static) {
+        // A second one would do the same.
+        let _ = self.give_back.set(Box::new(give_back));
     }
 
     pub fn root(&self) -> &Path {
@@ -71,13 +88,31 @@ impl Disk {
     /// Opens a file for reading and writing, creating it when it is absent. The caller syncs the directory.
     pub fn create(&self, path: &Path) -> Result<File> {
         self.run(DiskOp::Create, "create", path, || {
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(path)
+            self.open_with(
+                OpenOptions::new()
+                    .read(true)
+                    .write(true)
+                    .create(true)
+                    .truncate(false),
+                path,
+            )
         })
+    }
+
+    /// Opens a file that is there, for reading and writing.
+    pub fn open(&self, path: &Path) -> Result<File> {
+        self.open_with(OpenOptions::new().read(true).write(true), path)
+            .map_err(StorageError::io("open", path))
+    }
+
+    fn open_with(&self, options: &OpenOptions, path: &Path) -> io::Result<File> {
+        match (options.open(path), self.give_back.get()) {
+            (Err(error), Some(give_back)) if is_out_of_descriptors(&error) => {
+                give_back();
+                options.open(path)
+            }
+            (opened, _) => opened,
+        }
     }
 
     /// Writes all of `parts` at `position`. `path` is asked for its name only when something fails.
@@ -138,18 +173,37 @@ impl Disk {
         self.run(DiskOp::SyncDir, "sync", path, || File::open(path)?.sync_all())
     }
 
+    /// Makes durable all that was written to the file system: one wait, where each of many files would need its own.
+    pub fn sync_all(&self) -> Result<()> {
+        self.run(DiskOp::SyncAll, "sync", &self.root, || {
+            Ok(nix::unistd::syncfs(File::open(&self.root)?)?)
+        })
+    }
+
     /// Puts `bytes` in the place of a small file so that a crash leaves either the old or the new content, never a mix.
     pub fn replace(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        let temporary = with_suffix(path, ".tmp");
-        let file = self.create(&temporary)?;
-        self.truncate(&file, &temporary, 0)?;
-        self.write_at(&file, &|| temporary.clone(), 0, &mut [IoSlice::new(bytes)])?;
+        let (file, temporary) = self.write_beside(path, bytes)?;
         self.sync(&file, &temporary)?;
         self.rename(&temporary, path)?;
         match path.parent() {
             Some(parent) => self.sync_dir(parent),
             None => Ok(()),
         }
+    }
+
+    /// As [`Disk::replace`] for the end of the process. What a power cut leaves is only known once the file and its
+    /// directory were synced, which is left to the caller.
+    pub fn replace_unsynced(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let (_, temporary) = self.write_beside(path, bytes)?;
+        self.rename(&temporary, path)
+    }
+
+    fn write_beside(&self, path: &Path, bytes: &[u8]) -> Result<(File, PathBuf)> {
+        let temporary = with_suffix(path, ".tmp");
+        let file = self.create(&temporary)?;
+        self.truncate(&file, &temporary, 0)?;
+        self.write_at(&file, &|| temporary.clone(), 0, &mut [IoSlice::new(bytes)])?;
+        Ok((file, temporary))
     }
 
     /// Takes the directory out of service: every later change is refused.
@@ -169,9 +223,10 @@ impl Disk {
         self.check()?;
         let injected = self.faults.as_ref().map_or(Ok(()), |f| f.before(op, path));
         injected.and_then(|()| act()).map_err(|source| {
+            let is_exhausted = is_out_of_descriptors(&source);
             let error = StorageError::io(action, path)(source);
-            // A file that is not there or cannot be created has not harmed what is stored. All else may have.
-            let harmless = matches!(op, DiskOp::Create) || error.is_not_found();
+            // A file that is not there or cannot be created or opened has not harmed what is stored. All else may have.
+            let harmless = matches!(op, DiskOp::Create) || error.is_not_found() || is_exhausted;
             if !harmless {
                 self.go_offline(&error);
             }
@@ -185,6 +240,14 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+/// The process may not open more files: which says nothing about the disk.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EMFILE | Errno::ENFILE)
+    )
 }
 
 fn ignore_not_found(result: io::Result<()>) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 
 use ottla_base::Uuid;
 use parking_lot::Mutex;
@@ -22,6 +22,8 @@ pub struct LogDir {
     lock: Mutex<Option<DirLock>>,
     /// What each checkpoint file held when it was last written, so that an idle broker writes none.
     pub(super) written: Mutex<Vec<(&'static str, u64)>>,
+    /// How many logs lie here: the next one goes where there are fewest.
+    pub(super) log_count: AtomicIsize,
 }
 
 impl LogDir {
@@ -37,6 +39,7 @@ impl LogDir {
             loaded: AtomicBool::new(false),
             lock: Mutex::new(Some(lock)),
             written: Mutex::default(),
+            log_count: AtomicIsize::new(0),
         })
     }
 

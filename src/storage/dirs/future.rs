@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use ottla_base::{TopicPartition, Uuid};
 
+use super::creation::make_durable_dir;
 use super::{LogDir, LogDirs};
 use crate::error::{Result, StorageError};
+use crate::home::Home;
 use crate::log::Log;
-use crate::log::load::Checkpointed;
+use crate::log::load::{Checkpointed, LogIdentity};
 use crate::names::suffixed_dir_name;
-use crate::partition_metadata;
 
 /// A file that stands in a copy once it is whole. Apache Kafka passes over files that it does not know.
 const WHOLE: &str = "move-complete";
@@ -37,19 +38,14 @@ impl LogDirs {
         let path = dir
             .path()
             .join(suffixed_dir_name(partition, Uuid::new_v4(), "future"));
-        dir.disk().create_dir(&path)?;
-        partition_metadata::write(dir.disk(), &path, source.topic_id())?;
-        dir.disk().sync_dir(dir.path())?;
-        let (topic_id, config) = (source.topic_id(), source.config());
-        let future = self.open_log(
-            &dir,
-            path,
-            partition,
-            topic_id,
-            config,
-            Checkpointed::NOTHING,
-            now_ms,
-        )?;
+        make_durable_dir(&dir, &path, source.topic_id())?;
+        let home = Home::new(Arc::clone(dir.disk()), path);
+        let identity = LogIdentity {
+            topic_partition: partition.clone(),
+            topic_id: source.topic_id(),
+            dir_id: dir.id(),
+        };
+        let future = self.open_log(home, identity, source.config(), Checkpointed::NOTHING, now_ms)?;
         self.futures
             .write()
             .insert(partition.clone(), Arc::clone(&future));
@@ -77,7 +73,7 @@ impl LogDirs {
         future.home().rename(&to)?;
         disk.remove(&to.join(WHOLE))?;
         self.futures.write().remove(partition);
-        self.logs.write().insert(partition.clone(), Arc::clone(future));
+        self.enlist(future);
         Ok(())
     }
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use ottla_base::{TopicPartition, Uuid, ids};
 use parking_lot::Mutex;
 
-use super::{LogDir, LogDirs, clean_shutdown, partition_dirs};
+use super::{LogDir, LogDirs, clean_shutdown, creation, partition_dirs};
 use crate::checkpoints::{self, Offsets};
 use crate::config::LogConfig;
 use crate::error::{Result, StorageError};
-use crate::log::Log;
-use crate::log::load::Checkpointed;
+use crate::home::Home;
+use crate::log::load::{Checkpointed, LogIdentity};
 use crate::names::{PartitionDirName, suffixed_dir_name};
 use crate::partition_metadata;
 
@@ -120,35 +120,39 @@ impl LogDirs {
             let Some(path) = queue.lock().remove(&partition) else {
                 continue;
             };
-            let topic_id = partition_metadata::read(&path)?;
-            match topic_id {
-                Some(topic_id) if !(options.is_stray)(&partition, Some(topic_id)) => {
-                    let log = self.open_log(
-                        dir,
-                        path,
-                        &partition,
-                        topic_id,
-                        (options.config_of)(&partition),
-                        known.of(&partition),
-                        options.now_ms,
-                    )?;
-                    if let Some(offset) = known.cleaned_to.get(&partition) {
-                        log.cleaning().set_cleaned_to(*offset);
-                    }
-                    self.enlist(log)?;
-                }
-                _ => {
-                    let stray = set_aside(dir, &partition, &path)?;
-                    loaded.lock().strays.push(stray);
-                }
-            }
+            self.load_one(dir, partition, path, known, options, loaded)?;
         }
     }
 
-    fn enlist(&self, log: Arc<Log>) -> Result<()> {
-        let partition = log.topic_partition().clone();
-        let path = log.path();
-        match self.logs.write().insert(partition.clone(), log) {
+    fn load_one(
+        &self,
+        dir: &LogDir,
+        partition: TopicPartition,
+        path: PathBuf,
+        known: &Known,
+        options: &LoadOptions<'_>,
+        loaded: &Mutex<Loaded>,
+    ) -> Result<()> {
+        let topic_id = match partition_metadata::read(&path) {
+            Ok(topic_id) => topic_id,
+            Err(StorageError::Corrupt { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let Some(topic_id) = topic_id.filter(|id| !(options.is_stray)(&partition, Some(*id))) else {
+            return self.set_aside(dir, &partition, &path, topic_id, loaded);
+        };
+        let identity = LogIdentity {
+            topic_partition: partition.clone(),
+            topic_id,
+            dir_id: dir.id(),
+        };
+        let home = Home::new(Arc::clone(dir.disk()), path.clone());
+        let config = (options.config_of)(&partition);
+        let log = self.open_log(home, identity, config, known.of(&partition), options.now_ms)?;
+        if let Some(offset) = known.cleaned_to.get(&partition) {
+            log.cleaning().set_cleaned_to(*offset);
+        }
+        match self.enlist(&log) {
             None => Ok(()),
             Some(other) => Err(StorageError::Directory(format!(
                 "{partition} lies in two log directories: {} and {}",
@@ -156,6 +160,27 @@ impl LogDirs {
                 path.display()
             ))),
         }
+    }
+
+    /// A directory that is not to be served: kept as a stray one, or removed if a crash interrupted its creation.
+    fn set_aside(
+        &self,
+        dir: &LogDir,
+        partition: &TopicPartition,
+        path: &Path,
+        topic_id: Option<Uuid>,
+        loaded: &Mutex<Loaded>,
+    ) -> Result<()> {
+        if topic_id.is_none() && creation::is_unfinished(path)? {
+            return dir.disk().remove_dir_all(path);
+        }
+        let name = suffixed_dir_name(partition, Uuid::new_v4(), "stray");
+        let stray = dir.path().join(name);
+        tracing::warn!(path = %path.display(), "the cluster does not know this partition: it is set aside");
+        dir.disk().rename(path, &stray)?;
+        dir.disk().sync_dir(dir.path())?;
+        loaded.lock().strays.push(stray);
+        Ok(())
     }
 }
 
@@ -192,17 +217,7 @@ fn read_or_nothing(dir: &Path, name: &str) -> Result<Offsets> {
     }
 }
 
-fn set_aside(dir: &LogDir, partition: &TopicPartition, path: &Path) -> Result<PathBuf> {
-    let stray = dir
-        .path()
-        .join(suffixed_dir_name(partition, Uuid::new_v4(), "stray"));
-    tracing::warn!(path = %path.display(), "the cluster does not know this partition: it is set aside");
-    dir.disk().rename(path, &stray)?;
-    dir.disk().sync_dir(dir.path())?;
-    Ok(stray)
-}
-
-pub(super) fn join(thread: std::thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+pub(super) fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().unwrap_or_else(|_| {
         Err(StorageError::Directory(
             "a thread that loads or closes logs has failed".to_owned(),

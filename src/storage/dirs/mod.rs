@@ -12,6 +12,8 @@
 
 mod checkpointing;
 mod clean_shutdown;
+mod closing;
+mod creation;
 mod dir;
 mod future;
 mod load_all;
@@ -21,7 +23,7 @@ mod meta_properties;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use ottla_base::{TopicPartition, Uuid};
 use parking_lot::{Mutex, RwLock};
@@ -29,11 +31,8 @@ use parking_lot::{Mutex, RwLock};
 use crate::chores::Chores;
 use crate::config::LogConfig;
 use crate::error::{Result, StorageError};
-use crate::home::Home;
 use crate::log::Log;
-use crate::log::load::{Checkpointed, LogIdentity, UnrecoveredLog};
 use crate::names::{PartitionDirName, file_name, suffixed_dir_name};
-use crate::partition_metadata;
 use crate::vfs::Disk;
 
 pub use clean_shutdown::CleanShutdown;
@@ -41,9 +40,11 @@ pub use dir::LogDir;
 pub use load_all::{LoadOptions, Loaded};
 pub use meta_properties::{ClusterIdentity, MetaProperties, new_directory_id};
 
+type Logs = RwLock<HashMap<TopicPartition, Arc<Log>>>;
+
 pub struct LogDirs {
     dirs: Vec<Arc<LogDir>>,
-    logs: RwLock<HashMap<TopicPartition, Arc<Log>>>,
+    logs: Arc<Logs>,
     /// Copies that are to take the place of logs in other directories.
     futures: RwLock<HashMap<TopicPartition, Arc<Log>>>,
     chores: Arc<Chores>,
@@ -64,13 +65,16 @@ impl LogDirs {
         disk: impl Fn(&PathBuf) -> Disk,
     ) -> Result<Self> {
         let mut dirs: Vec<Arc<LogDir>> = Vec::new();
+        let logs = Arc::<Logs>::default();
         for path in paths {
-            dirs.push(Arc::new(LogDir::open(Arc::new(disk(path)))?));
+            let disk = disk(path);
+            disk.on_exhausted(release_idle(&logs));
+            dirs.push(Arc::new(LogDir::open(Arc::new(disk))?));
         }
         check_identities(&dirs, identity)?;
         Ok(Self {
             dirs,
-            logs: RwLock::default(),
+            logs,
             futures: RwLock::default(),
             chores: Arc::default(),
             stale: Mutex::default(),
@@ -98,6 +102,30 @@ impl LogDirs {
         self.logs.read().values().cloned().collect()
     }
 
+    fn enlist(&self, log: &Arc<Log>) -> Option<Arc<Log>> {
+        let other = self
+            .logs
+            .write()
+            .insert(log.topic_partition().clone(), Arc::clone(log));
+        self.count(log, 1);
+        if let Some(other) = &other {
+            self.count(other, -1);
+        }
+        other
+    }
+
+    fn delist(&self, partition: &TopicPartition) {
+        if let Some(log) = self.logs.write().remove(partition) {
+            self.count(&log, -1);
+        }
+    }
+
+    fn count(&self, log: &Log, change: isize) {
+        if let Some(dir) = self.dir(log.dir_id()) {
+            dir.log_count.fetch_add(change, Ordering::Relaxed);
+        }
+    }
+
     /// The log of a partition, if there is one and it belongs to the topic with this id.
     pub fn load(
         &self,
@@ -108,58 +136,6 @@ impl LogDirs {
         let log = self.get(partition).filter(|log| log.topic_id() == topic_id)?;
         log.set_config(Arc::clone(config));
         Some(log)
-    }
-
-    /// Makes an empty log in the directory `dir`, or in the one with the fewest logs.
-    pub fn create_log(
-        &self,
-        partition: &TopicPartition,
-        topic_id: Uuid,
-        dir: Option<Uuid>,
-        config: Arc<LogConfig>,
-        now_ms: i64,
-    ) -> Result<Arc<Log>> {
-        if self.stale.lock().contains(partition) {
-            self.checkpoint()?;
-        }
-        let dir = self.choose_dir(dir)?;
-        let path = dir.path().join(partition.to_string());
-        dir.disk().create_dir(&path)?;
-        partition_metadata::write(dir.disk(), &path, topic_id)?;
-        dir.disk().sync_dir(dir.path())?;
-        let log = self.open_log(
-            &dir,
-            path,
-            partition,
-            topic_id,
-            config,
-            Checkpointed::NOTHING,
-            now_ms,
-        )?;
-        self.logs.write().insert(partition.clone(), Arc::clone(&log));
-        Ok(log)
-    }
-
-    /// The metadata log, which is always recovered whole and stands in no checkpoint. It is created when it is absent.
-    pub fn open_metadata_log(&self, config: Arc<LogConfig>, now_ms: i64) -> Result<Arc<Log>> {
-        let dir = self.choose_dir(self.dirs.first().map(|dir| dir.id()))?;
-        let partition = TopicPartition::new(ottla_base::ids::METADATA_TOPIC, 0);
-        let path = dir.path().join(partition.to_string());
-        dir.disk().create_dir(&path)?;
-        let topic_id = ottla_base::ids::METADATA_TOPIC_ID;
-        if partition_metadata::read(&path)?.is_none() {
-            partition_metadata::write(dir.disk(), &path, topic_id)?;
-            dir.disk().sync_dir(dir.path())?;
-        }
-        self.open_log(
-            &dir,
-            path,
-            &partition,
-            topic_id,
-            config,
-            Checkpointed::NOTHING,
-            now_ms,
-        )
     }
 
     /// Refuses a metadata log that lies elsewhere than in `expected`, e.g. because `log.dirs` has another order now: an
@@ -195,96 +171,30 @@ impl LogDirs {
         let partition = log.topic_partition();
         log.close_for_appends();
         self.stale.lock().insert(partition.clone());
-        self.logs.write().remove(partition);
+        self.delist(partition);
         let from = log.path();
         let name = suffixed_dir_name(partition, Uuid::new_v4(), suffix);
         let to = from.parent().map(|parent| parent.join(name)).unwrap_or_default();
         log.home().rename(&to)
     }
-
-    fn choose_dir(&self, wanted: Option<Uuid>) -> Result<Arc<LogDir>> {
-        if let Some(dir) = wanted.and_then(|id| self.dir(id)) {
-            dir.disk().check()?;
-            return Ok(Arc::clone(dir));
-        }
-        let logs = self.logs.read();
-        let count = |dir: &LogDir| logs.values().filter(|log| log.dir_id() == dir.id()).count();
-        self.dirs
-            .iter()
-            .filter(|dir| !dir.disk().is_offline())
-            .min_by_key(|dir| count(dir))
-            .cloned()
-            .ok_or_else(|| StorageError::Directory("no log directory is online".to_owned()))
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "all that makes a log, from the three ways to one"
-    )]
-    fn open_log(
-        &self,
-        dir: &LogDir,
-        path: PathBuf,
-        partition: &TopicPartition,
-        topic_id: Uuid,
-        config: Arc<LogConfig>,
-        known: Checkpointed,
-        now_ms: i64,
-    ) -> Result<Arc<Log>> {
-        let identity = LogIdentity {
-            topic_partition: partition.clone(),
-            topic_id,
-            dir_id: dir.id(),
-        };
-        let home = Home::new(Arc::clone(dir.disk()), path);
-        UnrecoveredLog::open(home, identity, config, now_ms)?.recover(known, Arc::clone(&self.chores), now_ms)
-    }
-
-    /// Flushes and closes every log, writes the checkpoints and the markers of a clean stop, and lets go of the locks.
-    /// A directory in which anything failed gets no marker: it will be recovered.
-    pub fn close_cleanly(&self, broker_epoch: i64) -> Result<()> {
-        let mut first_error = None;
-        for dir in &self.dirs {
-            if let Err(error) = self.close_dir(dir, broker_epoch) {
-                tracing::error!(log_dir = %dir.path().display(), %error, "not stopped cleanly");
-                first_error.get_or_insert(error);
-            }
-            dir.unlock();
-        }
-        first_error.map_or(Ok(()), Err)
-    }
-
-    /// Closes the logs of a directory, several at a time: each waits for the disk, and syncs share their cost.
-    fn close_logs(&self, dir: &LogDir) -> Result<()> {
-        let mut logs = self.logs();
-        logs.retain(|log| log.dir_id() == dir.id());
-        let next = AtomicUsize::new(0);
-        let close_some = || {
-            while let Some(log) = logs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                log.close()?;
-            }
-            Ok(())
-        };
-        let outcomes: Vec<Result<()>> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..CLOSE_THREADS).map(|_| scope.spawn(close_some)).collect();
-            threads.into_iter().map(load_all::join).collect()
-        });
-        outcomes.into_iter().collect()
-    }
-
-    fn close_dir(&self, dir: &LogDir, broker_epoch: i64) -> Result<()> {
-        dir.disk().check()?;
-        self.close_logs(dir)?;
-        self.checkpoint_dir(dir)?;
-        if dir.is_loaded() {
-            clean_shutdown::write(dir.disk(), broker_epoch)?;
-        }
-        Ok(())
-    }
 }
 
-/// How many logs of a directory are closed at a time.
-const CLOSE_THREADS: usize = 4;
+/// What the process does when it may open no more files: it closes those of all logs that nobody writes to just now.
+fn release_idle(logs: &Arc<Logs>) -> impl Fn() + Send + Sync + use<> {
+    let logs = Arc::downgrade(logs);
+    move || {
+        // A thread that changes the list opens no files, but it may wait for one that does.
+        if let Some(logs) = logs.upgrade()
+            && let Some(logs) = logs.try_read()
+        {
+            tracing::debug!(
+                logs = logs.len(),
+                "no more open files: closing those that can be opened again"
+            );
+            logs.values().for_each(|log| log.release_if_idle());
+        }
+    }
+}
 
 fn check_identities(dirs: &[Arc<LogDir>], identity: Option<&ClusterIdentity>) -> Result<()> {
     let mut ids = HashSet::new();

@@ -194,7 +194,7 @@ fn one_partition_in_two_directories_is_fatal() {
     for dir in [a.path(), b.path()] {
         format(dir, 1);
         std::fs::create_dir(dir.join("t-0")).unwrap();
-        partition_metadata::write(&Disk::new(dir), &dir.join("t-0"), TOPIC_ID).unwrap();
+        crate::partition_metadata::write(&Disk::new(dir), &dir.join("t-0"), TOPIC_ID).unwrap();
     }
     assert!(load(&open(&[a.path(), b.path()]).unwrap(), false).is_err());
 }
@@ -204,6 +204,7 @@ fn strays_are_set_aside_and_not_deleted() {
     let a = tempfile::tempdir().unwrap();
     format(a.path(), 1);
     std::fs::create_dir(a.path().join("t-0")).unwrap();
+    std::fs::write(a.path().join("t-0/00000000000000000000.log"), "a record").unwrap();
     let dirs = open(&[a.path()]).unwrap();
     let loaded = load(&dirs, true).unwrap();
     assert_eq!((loaded.logs, loaded.strays.len()), (0, 1));

@@ -170,7 +170,7 @@ impl Log {
         marker: Option<Marker>,
         parts: &mut [IoSlice<'_>],
     ) -> Result<()> {
-        self.note_epoch(header)?;
+        self.note_epoch(header);
         let start = segment.size_bytes();
         let summary = BatchSummary::from(&AnyBatch::Current(*header));
         let written = segment
@@ -222,11 +222,10 @@ impl Log {
     }
 
     /// A batch of a later epoch begins that epoch. After [`Log::assign_epoch`] this finds nothing to do.
-    fn note_epoch(&self, header: &BatchHeader) -> Result<()> {
+    fn note_epoch(&self, header: &BatchHeader) {
         if i64::from(header.leader_epoch) > self.latest_epoch.load(Ordering::Acquire) {
-            self.assign_epoch(header.leader_epoch, header.base_offset)?;
+            self.assign_epoch(header.leader_epoch, header.base_offset);
         }
-        Ok(())
     }
 
     fn publish_end(&self, segment: &Arc<Segment>, offset: i64) {

@@ -17,7 +17,7 @@ use super::{Log, Writer};
 use crate::cleaner::CleanError;
 use crate::error::Result;
 use crate::names::{CLEANED_SUFFIX, FileKind, SWAP_SUFFIX};
-use crate::segment::Segment;
+use crate::segment::{Indexes, Segment};
 use crate::vfs::with_suffix;
 
 /// The files of a segment in the order in which they are renamed. A replacement counts from the moment in which its `.log`
@@ -78,7 +78,14 @@ impl Log {
             set_aside.extend(segment.set_aside(&FILES)?);
         }
         self.rename_files(base_offset, SWAP_SUFFIX, "")?;
-        let new = Arc::new(Segment::open(&self.home, base_offset, self.limits(), now_ms));
+        let indexes = Indexes::on_disk(&self.home, base_offset);
+        let new = Arc::new(Segment::open(
+            &self.home,
+            base_offset,
+            self.limits(),
+            now_ms,
+            indexes,
+        ));
         let mut segments = self.segments.load().to_vec();
         if let Some(at) = position_of(&segments, old) {
             segments.splice(at..at + old.len(), [new]);

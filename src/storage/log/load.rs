@@ -7,7 +7,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
@@ -27,7 +27,7 @@ use crate::error::{Result, StorageError};
 use crate::home::Home;
 use crate::names::{CLEANED_SUFFIX, DELETED_SUFFIX, FileKind, SWAP_SUFFIX};
 use crate::producer_state::{ProducerState, Verifications};
-use crate::segment::Segment;
+use crate::segment::{Indexes, Segment};
 use crate::walk::Gap;
 
 /// What a log is called and whom it belongs to.
@@ -64,6 +64,8 @@ pub struct UnrecoveredLog {
     home: Arc<Home>,
     config: Arc<LogConfig>,
     segments: Segments,
+    /// The producer snapshots that there are.
+    snapshots: BTreeSet<i64>,
 }
 
 impl UnrecoveredLog {
@@ -73,34 +75,50 @@ impl UnrecoveredLog {
         config: Arc<LogConfig>,
         now_ms: i64,
     ) -> Result<Self> {
-        finish_interrupted_work(&home)?;
+        let files = finish_interrupted_work(&home)?;
         let limits = limits_of(&config);
-        let names = segment_files(&home.path())?;
-        let bases = bases_of(&names, FileKind::Log);
-        for (kind, base) in &names {
-            if !matches!(kind, FileKind::Log | FileKind::Snapshot) && !bases.contains(base) {
+        let bases = bases_of(&files, FileKind::Log);
+        let mut indexes: BTreeMap<i64, Indexes> = BTreeMap::new();
+        for (kind, base) in &files {
+            let of_segment = indexes.entry(*base).or_default();
+            match kind {
+                FileKind::Log | FileKind::Snapshot => continue,
+                FileKind::OffsetIndex => of_segment.offset = true,
+                FileKind::TimeIndex => of_segment.time = true,
+                FileKind::TxnIndex => of_segment.txn = true,
+            }
+            if !bases.contains(base) {
                 home.disk.remove(&home.file(*kind, *base))?;
             }
         }
-        let segments = bases
-            .iter()
-            .map(|base| Arc::new(Segment::open(&home, *base, limits, now_ms)))
-            .collect();
+        let open = |base: &i64| {
+            let indexes = indexes.get(base).copied().unwrap_or_default();
+            Arc::new(Segment::open(&home, *base, limits, now_ms, indexes))
+        };
+        let segments = bases.iter().map(open).collect();
+        let snapshots = bases_of(&files, FileKind::Snapshot);
         Ok(Self {
             identity,
             home,
             config,
             segments,
+            snapshots,
         })
     }
 
     /// Checks what must be checked, mends what can be mended, and begins to serve.
-    pub(crate) fn recover(self, known: Checkpointed, chores: Arc<Chores>, now_ms: i64) -> Result<Arc<Log>> {
+    pub(crate) fn recover(
+        mut self,
+        known: Checkpointed,
+        chores: Arc<Chores>,
+        now_ms: i64,
+    ) -> Result<Arc<Log>> {
         let mut epochs = self.load_epochs()?;
         let limits = limits_of(&self.config);
         let mut recovery = Recovery::new(&self.home, limits, &mut epochs, self.config.cleanup_compact);
         let mut segments = recovery.run(self.segments.clone(), &known)?;
         let (gaps, mut end_offset) = (recovery.gaps, recovery.end_offset);
+        let mut is_as_found = !recovery.has_rebuilt;
         if end_offset < known.log_start {
             let partition = &self.identity.topic_partition;
             tracing::warn!(%partition, end_offset, log_start = known.log_start,
@@ -109,6 +127,7 @@ impl UnrecoveredLog {
                 segment.mark_deleted()?;
             }
             finish_interrupted_work(&self.home)?;
+            is_as_found = false;
         }
         if segments.is_empty() {
             end_offset = known.log_start;
@@ -125,8 +144,12 @@ impl UnrecoveredLog {
             log_start,
             end_offset,
         };
+        let snapshots = match is_as_found {
+            true => std::mem::take(&mut self.snapshots),
+            false => offsets_of(&self.home, FileKind::Snapshot)?,
+        };
         let log = self.build(recovered, &known, chores, now_ms);
-        log.load_producers(now_ms)?;
+        log.load_producers(snapshots, now_ms)?;
         log.release();
         Ok(log)
     }
@@ -201,14 +224,11 @@ struct Recovered {
 
 /// The base offsets of the files of one kind.
 pub(super) fn offsets_of(home: &Home, kind: FileKind) -> Result<BTreeSet<i64>> {
-    Ok(bases_of(&segment_files(&home.path())?, kind))
+    Ok(bases_of(&segment_files(&file_names(&home.path())?), kind))
 }
 
-fn segment_files(dir: &Path) -> Result<Vec<(FileKind, i64)>> {
-    Ok(file_names(dir)?
-        .iter()
-        .filter_map(|name| FileKind::parse(name))
-        .collect())
+fn segment_files(names: &[String]) -> Vec<(FileKind, i64)> {
+    names.iter().filter_map(|name| FileKind::parse(name)).collect()
 }
 
 fn bases_of(names: &[(FileKind, i64)], of: FileKind) -> BTreeSet<i64> {
@@ -232,8 +252,8 @@ fn file_names(dir: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Deletes what was to be deleted and completes replacements that were ready.
-fn finish_interrupted_work(home: &Home) -> Result<()> {
+/// Deletes what was to be deleted and completes replacements that were ready; returns the files of segments that are there.
+fn finish_interrupted_work(home: &Home) -> Result<Vec<(FileKind, i64)>> {
     let dir = home.path();
     let names = file_names(&dir)?;
     let is_remnant = |name: &&String| {
@@ -243,7 +263,7 @@ fn finish_interrupted_work(home: &Home) -> Result<()> {
     };
     // Almost always there is nothing to do, and a start with ten thousand logs must not sync ten thousand directories.
     if !names.iter().any(|name| is_remnant(&name)) {
-        return Ok(());
+        return Ok(segment_files(&names));
     }
     remove_unfinished(home, &names)?;
     let replacements: Vec<(String, i64)> = file_names(&dir)?
@@ -260,7 +280,8 @@ fn finish_interrupted_work(home: &Home) -> Result<()> {
             home.disk.rename(&dir.join(name), &dir.join(plain))?;
         }
     }
-    home.disk.sync_dir(&dir)
+    home.disk.sync_dir(&dir)?;
+    Ok(segment_files(&file_names(&dir)?))
 }
 
 fn base_of(name: &str, suffix: &str) -> Option<i64> {
@@ -294,7 +315,7 @@ fn remove_replaced(home: &Home, base: i64, swap: &Path) -> Result<()> {
     while let Some(Ok(placed)) = walk.next_header() {
         next_offset = next_offset.max(placed.batch.next_offset());
     }
-    for (kind, other) in segment_files(&home.path())? {
+    for (kind, other) in segment_files(&file_names(&home.path())?) {
         if (base..next_offset).contains(&other) && kind != FileKind::Snapshot {
             home.disk.remove(&home.file(kind, other))?;
         }

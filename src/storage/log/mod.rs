@@ -9,14 +9,15 @@
 //! end and everything below it has been synced; only the last segment grows.
 //!
 //! Locks: `writer` is held for an append, a roll, a truncation or the removal of segments; inside it `epochs` may be
-//! taken. `flushing` is taken alone. Readers take none of them: the list of segments stands behind an `ArcSwap`, the
+//! taken. `flushing` is taken for a flush, and inside it `epochs`. Readers take none of them: the list of segments stands behind an `ArcSwap`, the
 //! offsets are atomics, and the end of the log is published as one consistent whole ([`end::LogEnd`]).
 //!
 //! A log is made by [`load`] (from a directory, after recovery: one that was not checked cannot be served) or created
-//! empty. Reading order: [`append`], [`read`], [`timestamps`], [`roll`] (and flushing), [`retention`], [`truncate`],
+//! empty. Reading order: [`append`], [`read`], [`timestamps`], [`roll`] (and flushing), [`close`], [`retention`], [`truncate`],
 //! [`load`], [`recovery`], [`producers`], [`exchange`].
 
 pub mod append;
+mod close;
 mod end;
 mod exchange;
 pub mod load;
@@ -40,7 +41,6 @@ use crate::chores::Chores;
 use crate::cleaner::CleaningMark;
 use crate::config::LogConfig;
 use crate::epoch_cache::{EpochCache, EpochStart};
-use crate::error::Result;
 use crate::home::Home;
 use crate::producer_state::{ProducerEntry, ProducerState, Verifications};
 use crate::segment::{Segment, SegmentLimits};
@@ -216,12 +216,11 @@ impl Log {
             .filter(|epoch| *epoch >= 0)
     }
 
-    /// Notes that `epoch` begins at `start`, durably.
-    pub fn assign_epoch(&self, epoch: i32, start: i64) -> Result<()> {
+    /// Notes that `epoch` begins at `start`. It is durable when records of it are: see [`crate::epoch_cache`].
+    pub fn assign_epoch(&self, epoch: i32, start: i64) {
         let mut epochs = self.epochs.lock();
-        epochs.assign(epoch, start)?;
+        epochs.assign(epoch, start);
         self.publish_epoch(&epochs);
-        Ok(())
     }
 
     fn publish_epoch(&self, epochs: &EpochCache) {

@@ -25,16 +25,18 @@ pub(super) struct Source<'a> {
     pub segments: &'a Segments,
     pub gaps: &'a [Gap],
     pub log_start: i64,
+    /// The offsets of the snapshots on disk.
+    pub snapshots: &'a mut BTreeSet<i64>,
 }
 
 impl Source<'_> {
     /// The producers as they were when the log ended at `offset`. `at_segment` is called where a segment begins.
     pub fn producers_at(
-        &self,
+        &mut self,
         offset: i64,
         mut at_segment: impl FnMut(i64, &ProducerState) -> Result<()>,
     ) -> Result<ProducerState> {
-        let mut producers = newest_snapshot(self.home, self.log_start, offset)?;
+        let mut producers = newest_snapshot(self.home, self.snapshots, self.log_start, offset)?;
         let from = producers.end_offset();
         for segment in self.segments.iter().skip(index_of(self.segments, from)) {
             if segment.base_offset() >= offset {
@@ -106,11 +108,11 @@ impl Log {
     }
 
     /// The producers at the log end, when the log is loaded.
-    pub(super) fn load_producers(&self, now_ms: i64) -> Result<()> {
+    pub(super) fn load_producers(&self, mut snapshots: BTreeSet<i64>, now_ms: i64) -> Result<()> {
         let mut writer = self.writer.lock();
         let end = self.log_end_offset();
-        remove_stray_snapshots(&self.home, &self.segments.load(), end)?;
-        self.rebuild_producers(&mut writer, end)?;
+        remove_stray_snapshots(&self.home, &mut snapshots, &self.segments.load(), end)?;
+        self.build_producers(&mut writer, &mut snapshots, end)?;
         let expiration_ms = self.config.load().producer_id_expiration_ms;
         writer.producers.expire(now_ms, expiration_ms);
         Ok(())
@@ -118,18 +120,26 @@ impl Log {
 
     /// Builds the producers anew as they were when the log ended at `offset`.
     pub(super) fn rebuild_producers(&self, writer: &mut Writer, offset: i64) -> Result<()> {
-        let source = Source {
+        let mut snapshots = load::offsets_of(&self.home, FileKind::Snapshot)?;
+        self.build_producers(writer, &mut snapshots, offset)
+    }
+
+    fn build_producers(&self, writer: &mut Writer, snapshots: &mut BTreeSet<i64>, offset: i64) -> Result<()> {
+        let mut source = Source {
             home: &self.home,
             segments: &self.segments.load(),
             gaps: &self.gaps.load(),
             log_start: self.log_start_offset(),
+            snapshots: &mut *snapshots,
         };
         let mut newest = None;
         let mut producers = source.producers_at(offset, |base, producers| {
             newest = Some(base);
             self.put_snapshot(base, producers)
         })?;
-        writer.snapshot_offset = newest.unwrap_or_else(|| newest_offset(&self.home, offset).unwrap_or(0));
+        writer.snapshot_offset = newest
+            .or_else(|| snapshots.range(..=offset).next_back().copied())
+            .unwrap_or(0);
         producers.on_high_watermark(self.high_watermark());
         if !planted::strikes(Bug::StableOffsetForgotten) {
             self.publish_first_unstable(&producers);
@@ -178,11 +188,17 @@ fn replay_batch(
 
 /// The newest snapshot at or below `end` that can be read; without one, no producers from `log_start` on. Snapshots of
 /// a longer log that is gone are removed, and those that cannot be read.
-fn newest_snapshot(home: &Home, log_start: i64, end: i64) -> Result<ProducerState> {
-    for offset in load::offsets_of(home, FileKind::Snapshot)?.into_iter().rev() {
+fn newest_snapshot(
+    home: &Home,
+    snapshots: &mut BTreeSet<i64>,
+    log_start: i64,
+    end: i64,
+) -> Result<ProducerState> {
+    while let Some(offset) = snapshots.last().copied() {
         let path = home.file(FileKind::Snapshot, offset);
         if offset > end {
             home.disk.remove(&path)?;
+            snapshots.remove(&offset);
             continue;
         }
         if offset <= log_start {
@@ -194,6 +210,7 @@ fn newest_snapshot(home: &Home, log_start: i64, end: i64) -> Result<ProducerStat
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "a producer snapshot is discarded");
                 home.disk.remove(&path)?;
+                snapshots.remove(&offset);
             }
         }
     }
@@ -202,20 +219,20 @@ fn newest_snapshot(home: &Home, log_start: i64, end: i64) -> Result<ProducerStat
     Ok(producers)
 }
 
-fn newest_offset(home: &Home, end: i64) -> Option<i64> {
-    let offsets = load::offsets_of(home, FileKind::Snapshot).ok()?;
-    offsets.range(..=end).next_back().copied()
-}
-
 /// Snapshots belong to the base of a segment; one behind the last base is the one of the last stop.
-fn remove_stray_snapshots(home: &Home, segments: &Segments, end: i64) -> Result<()> {
+fn remove_stray_snapshots(
+    home: &Home,
+    snapshots: &mut BTreeSet<i64>,
+    segments: &Segments,
+    end: i64,
+) -> Result<()> {
     let bases: BTreeSet<i64> = segments.iter().map(|segment| segment.base_offset()).collect();
-    let snapshots = load::offsets_of(home, FileKind::Snapshot)?;
     let newest = snapshots.range(..=end).next_back().copied();
-    for offset in snapshots {
+    for offset in snapshots.clone() {
         let is_of_last_stop = Some(offset) == newest && bases.last().is_none_or(|last| offset > *last);
         if !bases.contains(&offset) && !is_of_last_stop {
             home.disk.remove(&home.file(FileKind::Snapshot, offset))?;
+            snapshots.remove(&offset);
         }
     }
     Ok(())
@@ -228,11 +245,12 @@ pub(super) fn at_segment_start(
     gaps: &[Gap],
     segment: &Arc<Segment>,
 ) -> Result<ProducerState> {
-    let source = Source {
+    let mut source = Source {
         home,
         segments: kept,
         gaps,
         log_start: kept.first().map_or(0, |first| first.base_offset()),
+        snapshots: &mut load::offsets_of(home, FileKind::Snapshot)?,
     };
     source.producers_at(segment.base_offset(), |_, _| Ok(()))
 }

@@ -44,6 +44,8 @@ pub(super) struct Recovery<'a> {
     is_gapless: bool,
     /// The segment before was read to its end, so that `end_offset` is its.
     end_was_recovered: bool,
+    /// A segment was not trusted as it was.
+    pub has_rebuilt: bool,
     pub gaps: Vec<Gap>,
     /// Where the segment that was looked at last ends.
     pub end_offset: i64,
@@ -64,6 +66,7 @@ impl<'a> Recovery<'a> {
             producers: ProducerState::default(),
             tail_was_cut: false,
             end_was_recovered: false,
+            has_rebuilt: false,
             gaps: Vec::new(),
             end_offset: 0,
         }
@@ -111,6 +114,7 @@ impl<'a> Recovery<'a> {
         next_base: Option<i64>,
     ) -> Result<bool> {
         tracing::info!(segment = %segment.log().path().display(), "recovering");
+        self.has_rebuilt = true;
         segment.reset_indexes()?;
         if self.producers.end_offset() != segment.base_offset() {
             self.producers = producers::at_segment_start(self.home, kept, &self.gaps, segment)?;
@@ -210,7 +214,7 @@ impl<'a> Recovery<'a> {
             .latest()
             .is_none_or(|latest| header.leader_epoch > latest.epoch)
         {
-            self.epochs.assign(header.leader_epoch, header.base_offset)?;
+            self.epochs.assign(header.leader_epoch, header.base_offset);
         }
         match apply_batch(&mut self.producers, &header, bytes) {
             Ok(Some((txn, _))) if txn.aborted && planted::strikes(Bug::AbortedForgotten) => Ok(()),

@@ -154,15 +154,19 @@ impl Log {
             Some(next) => next.base_offset(),
             None => end.offset,
         };
+        // What recovery will not read again must be known without it, and it must find the directory.
+        self.epochs.lock().persist(synced)?;
+        self.home.anchor()?;
         self.recovery_point.fetch_max(synced, Ordering::AcqRel);
         Ok(())
     }
 
-    fn sync_snapshot(&self, offset: i64) -> Result<()> {
+    pub(super) fn sync_snapshot(&self, offset: i64) -> Result<()> {
         let path = self.home.file(FileKind::Snapshot, offset);
-        match std::fs::File::open(&path) {
+        match self.disk().open(&path) {
             Ok(file) => self.disk().sync(&file, &path),
-            Err(_) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -177,47 +181,28 @@ impl Log {
         self.flush()
     }
 
-    /// Leaves the files as Apache Kafka leaves them on a clean stop, and takes no more appends. Blocks.
-    pub fn close(&self) -> Result<()> {
-        self.close_for_appends();
-        if self.is_deleted() {
-            return Ok(());
-        }
-        if !self.is_as_closed() {
-            self.seal_all()?;
-        }
-        self.release();
-        Ok(())
-    }
-
-    fn seal_all(&self) -> Result<()> {
-        let mut writer = self.writer.lock();
-        let end = self.log_end_offset();
-        self.write_snapshot(&mut writer, end)?;
-        if let Some(active) = self.active() {
-            active.seal()?;
-            active.sync(true)?;
-        }
-        drop(writer);
-        self.flush()?;
-        self.sync_snapshot(end)?;
-        self.disk().sync_dir(&self.home.path())
-    }
-
-    /// Whether the files are already as a clean stop leaves them: most logs of a large node have taken no record since
-    /// the start, and need no sync for it.
-    fn is_as_closed(&self) -> bool {
-        let end = self.log_end_offset();
-        self.writer.lock().snapshot_offset >= end
-            && self.recovery_point() >= end
-            && self.active().is_some_and(|active| active.has_all_indexes())
-    }
-
     /// Gives back all descriptors and maps; they are opened again when they are needed.
     pub fn release(&self) {
         let _writer = self.writer.lock();
         for segment in self.segments.load().iter() {
             segment.release();
+        }
+    }
+
+    /// As [`Log::release`], unless somebody is writing: for a process that may open no more files.
+    pub(crate) fn release_if_idle(&self) {
+        if let Some(_writer) = self.writer.try_lock() {
+            for segment in self.segments.load().iter() {
+                segment.release();
+            }
+        }
+    }
+
+    /// Gives back what belongs to finished segments: a log that rolls often would have all of them open for minutes.
+    pub(crate) fn release_rolled(&self) {
+        let _writer = self.writer.lock();
+        if let Some((_active, rolled)) = self.segments.load().split_last() {
+            rolled.iter().for_each(|segment| segment.release());
         }
     }
 
@@ -229,7 +214,7 @@ impl Log {
         }
     }
 
-    fn is_deleted(&self) -> bool {
+    pub(super) fn is_deleted(&self) -> bool {
         self.home
             .path()
             .to_str()

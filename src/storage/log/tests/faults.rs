@@ -5,6 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
+use crate::error::Result;
 use crate::vfs::{DiskOp, Faults};
 
 /// Lets so many changes pass, then fails one, or all from there on.

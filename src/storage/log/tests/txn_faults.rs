@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
 use crate::batch::control::{self, EndTxn};
+use crate::error::Result;
 use crate::producer_state::{ProducerEntry, ProducerState};
 use crate::txn_index::AbortedTxn;
 use crate::vfs::{DiskOp, Faults};
