@@ -111,6 +111,15 @@ impl Surroundings {
     }
 }
 
+/// The threads for a node: one more than cores, since a log dir whose disk hangs may hold up as many as there are cores.
+pub fn threads() -> io::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores + 1)
+        .enable_all()
+        .build()
+}
+
 /// The log dirs of a node. The metadata log may have one of its own.
 struct LogDirSet {
     data: Arc<LogDirs>,
@@ -118,7 +127,7 @@ struct LogDirSet {
 }
 
 impl Broker {
-    /// Starts a node; it serves when this returns.
+    /// Starts a node; it serves when this returns. To be called on [`threads`].
     pub async fn open(config: Arc<BrokerConfig>) -> Result<Self, BrokerError> {
         Self::open_in(config, Surroundings::default()).await
     }

@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 
 use super::logging::{self, LogFormat};
 use super::{banner, config, format, limits};
-use crate::broker::Broker;
+use crate::broker::{self, Broker};
 
 #[derive(clap::Args)]
 pub(super) struct Serve {
@@ -60,8 +60,7 @@ fn try_run(arguments: &Serve) -> Result<(), String> {
         warn!("{notice}");
     }
     prepare_directories(&config, arguments.file())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("no threads to run on: {error}"))?;
+    let runtime = broker::threads().map_err(|error| format!("no threads to run on: {error}"))?;
     runtime.block_on(serve(Arc::new(config)))
 }
 

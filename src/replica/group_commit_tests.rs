@@ -122,7 +122,7 @@ fn node(in_first: usize) -> (TestNode, Opened) {
 
 fn append(partition: &Partition) -> AppendInfo {
     let info = partition
-        .append(batch(1), AppendOrigin::Client, Acks::All, 0)
+        .append_blocking(batch(1), AppendOrigin::Client, Acks::All, 0)
         .unwrap();
     assert!(info.flush_due);
     info
@@ -188,7 +188,7 @@ async fn a_sync_that_fails_acknowledges_nothing_and_closes_the_directory() {
     assert_eq!(second.await.unwrap_err().code(), ErrorCode::KafkaStorageError);
     assert!(led.log().is_offline());
     assert_eq!((gate.arrived(), led.log().high_watermark()), (1, 0));
-    let refused = led.append(batch(1), AppendOrigin::Client, Acks::All, 0);
+    let refused = led.append_blocking(batch(1), AppendOrigin::Client, Acks::All, 0);
     assert_eq!(refused.unwrap_err().code(), ErrorCode::KafkaStorageError);
     let elsewhere = node.partition(1);
     elsewhere.settle(&append(&elsewhere)).await.unwrap();
@@ -219,7 +219,8 @@ async fn what_is_left_unsynced_is_synced_before_it_is_led() {
     gate.allow(1_000_000);
     node.set_config("t", "flush.messages", "1000");
     let led = node.partition(0);
-    led.append(batch(3), AppendOrigin::Client, Acks::All, 0).unwrap();
+    led.append_blocking(batch(3), AppendOrigin::Client, Acks::All, 0)
+        .unwrap();
     assert_eq!((led.log().recovery_point(), led.log().high_watermark()), (0, 3));
     node.set_config("t", "flush.messages", "1");
     node.change(PartitionChangeRecord {

@@ -17,20 +17,20 @@ use ottla_storage::{Log, LogConfig, LogDirs, StorageError};
 use parking_lot::{Mutex, RwLock};
 
 use super::error::ReplicaError;
-use super::group_commit::Syncers;
+use super::lanes::Lanes;
 use super::log_config::{effective, log_config};
 use super::parallel;
-use super::partition::Partition;
+use super::partition::{DiskThreads, Partition};
 
 pub struct ReplicaManager {
     node_id: i32,
     pub(super) dirs: Arc<LogDirs>,
+    threads: DiskThreads,
     /// The configuration in force: the file, and what the metadata lays over it.
     config: ArcSwap<Effective>,
     pub(super) clock: Arc<dyn Clock>,
     hosted: RwLock<Hosted>,
     pub(super) changes: Mutex<()>,
-    syncers: Arc<Syncers>,
 }
 
 #[derive(Default)]
@@ -89,14 +89,18 @@ impl Hosted {
 impl ReplicaManager {
     /// A manager without partitions: they come with the first image.
     pub fn new(file: Effective, dirs: Arc<LogDirs>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let dir_ids: Vec<Uuid> = dirs.dirs().iter().map(|dir| dir.id()).collect();
         Arc::new(Self {
             node_id: file.node().node_id,
+            threads: DiskThreads {
+                lanes: Arc::new(Lanes::new(&dir_ids)),
+                syncers: Arc::default(),
+            },
             dirs,
             config: ArcSwap::from_pointee(file),
             clock,
             hosted: RwLock::new(Hosted::default()),
             changes: Mutex::new(()),
-            syncers: Arc::default(),
         })
     }
 
@@ -234,7 +238,7 @@ impl ReplicaManager {
             Some(log) => log,
             None => self.create_log(&topic_partition, id.topic_id, state, config)?,
         };
-        let partition = Partition::new(id, self.node_id, log, self.syncers.clone());
+        let partition = Partition::new(id, self.node_id, log, self.threads.clone());
         self.hosted
             .write()
             .put(id, name, Entry::Online(partition.clone()));

@@ -2,7 +2,8 @@
 //!
 //! Locks: `role` is read for every append and read, and written when the cluster's metadata says so; inside it only the
 //! log's own lock and the ISR's are taken, and nobody awaits while holding it. An append under the read half can therefore
-//! not be overtaken by a change of leadership.
+//! not be overtaken by a change of leadership. What takes the log's lock may wait for the disk: it goes through the lane of
+//! the log's directory ([`super::lanes`]).
 
 use std::sync::Arc;
 
@@ -15,13 +16,14 @@ use ottla_storage::{
     AppendInfo, AppendOrigin, Log, ProducerSummary, ReadBound, ReadResult, TransactionStart,
     VerificationGuard,
 };
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::error::ReplicaError;
 use super::group_commit::{GroupCommit, Syncers};
 use super::isr::Isr;
+use super::lanes::{Lanes, Turn};
 use super::waiters::{Registration, Waiters};
 
 /// "The request does not say which leader epoch it knows."
@@ -36,7 +38,14 @@ pub struct Partition {
     role: RwLock<Role>,
     waiters: Arc<Waiters>,
     commits: GroupCommit,
-    syncers: Arc<Syncers>,
+    threads: DiskThreads,
+}
+
+/// The threads that do what may wait for a disk.
+#[derive(Clone)]
+pub(super) struct DiskThreads {
+    pub lanes: Arc<Lanes>,
+    pub syncers: Arc<Syncers>,
 }
 
 /// What this node is to the partition.
@@ -110,7 +119,7 @@ pub struct PartitionRead {
 }
 
 impl Partition {
-    pub(super) fn new(id: TopicIdPartition, node_id: i32, log: Arc<Log>, syncers: Arc<Syncers>) -> Arc<Self> {
+    pub(super) fn new(id: TopicIdPartition, node_id: i32, log: Arc<Log>, threads: DiskThreads) -> Arc<Self> {
         Arc::new(Self {
             id,
             name: log.topic_partition().clone(),
@@ -119,7 +128,7 @@ impl Partition {
             role: RwLock::new(Role::Idle { epoch: NO_EPOCH }),
             waiters: Arc::new(Waiters::default()),
             commits: GroupCommit::default(),
-            syncers,
+            threads,
         })
     }
 
@@ -136,11 +145,11 @@ impl Partition {
     }
 
     pub fn leader_epoch(&self) -> i32 {
-        self.role.read().epoch()
+        self.look().epoch()
     }
 
     pub fn is_leader(&self) -> bool {
-        self.role.read().leadership().is_ok()
+        self.look().leadership().is_ok()
     }
 
     /// Takes in what the metadata says of the partition. A state older than the one at hand changes nothing.
@@ -215,21 +224,54 @@ impl Partition {
         Ok(is_done)
     }
 
+    /// The role for a short look. It does not queue behind a change of role that waits for an append to end: that append may
+    /// wait for a disk, and whoever looks must not.
+    fn look(&self) -> RwLockReadGuard<'_, Role> {
+        self.role.read_recursive()
+    }
+
     /// Whether a request that knows this leader epoch may be served by the leader here.
     pub fn check_leader(&self, current_leader_epoch: i32) -> Result<(), ReplicaError> {
-        let role = self.role.read();
+        let role = self.look();
         check_epoch(&role, current_leader_epoch)?;
         role.leadership().map(|_| ())
     }
 
     /// As [`Partition::check_leader`], for a reader that takes any replica.
     pub fn check_epoch(&self, current_leader_epoch: i32) -> Result<(), ReplicaError> {
-        check_epoch(&self.role.read(), current_leader_epoch)
+        check_epoch(&self.look(), current_leader_epoch)
+    }
+
+    /// As [`Self::append_blocking`], in the order of the calls, and on this thread only if its directory lets it in.
+    pub fn append(
+        self: &Arc<Self>,
+        batch: ValidBatch,
+        origin: AppendOrigin,
+        acks: Acks,
+        now_ms: i64,
+    ) -> Turn<Result<AppendInfo, ReplicaError>> {
+        let partition = self.clone();
+        self.in_lane(move || partition.append_blocking(batch, origin, acks, now_ms))
+    }
+
+    /// As [`Self::append`], never on this thread: for tasks that others wait for.
+    pub fn append_queued(
+        self: &Arc<Self>,
+        batch: ValidBatch,
+        origin: AppendOrigin,
+        acks: Acks,
+        now_ms: i64,
+    ) -> impl Future<Output = Result<AppendInfo, ReplicaError>> + Send + use<> {
+        let partition = self.clone();
+        let queued = self.threads.lanes.queue(self.log.load().dir_id(), move || {
+            partition.append_blocking(batch, origin, acks, now_ms)
+        });
+        async move { queued.await.unwrap_or(Err(ReplicaError::Offline)) }
     }
 
     /// Appends as the leader. Readers see the batch when this returns, if no other replica is in the ISR, unless
     /// [`AppendInfo::flush_due`] is set: then [`Partition::settle`] must follow before anybody is told of it.
-    pub fn append(
+    pub fn append_blocking(
         &self,
         batch: ValidBatch,
         origin: AppendOrigin,
@@ -245,20 +287,25 @@ impl Partition {
         let info = log.append_as_leader(batch, leadership.epoch, origin, now_ms)?;
         self.raise_high_watermark(leadership);
         drop(role);
-        self.waiters.wake();
+        if self.waiters.wake() {
+            self.threads.lanes.note_woken(log.dir_id());
+        }
         Ok(info)
     }
 
     /// The guard for the first batch of a producer's transaction here, to be got before the coordinator is asked whether it
     /// is open; `None` if data of it is here already.
     pub fn start_verification(
-        &self,
-        start: &TransactionStart,
+        self: &Arc<Self>,
+        start: TransactionStart,
         now_ms: i64,
-    ) -> Result<Option<VerificationGuard>, ReplicaError> {
-        let role = self.role.read();
-        role.leadership()?;
-        Ok(self.log.load().start_verification(start, now_ms)?)
+    ) -> Turn<Result<Option<VerificationGuard>, ReplicaError>> {
+        let partition = self.clone();
+        self.in_lane(move || {
+            let role = partition.role.read();
+            role.leadership()?;
+            Ok(partition.log.load().start_verification(&start, now_ms)?)
+        })
     }
 
     /// Makes an append durable if `flush.messages` asks for it, in one sync with all that wait for that. The sync is asked for
@@ -270,7 +317,7 @@ impl Partition {
         let end = info.last_offset + 1;
         let round = info.flush_due.then(|| self.commits.want());
         if round.is_some_and(|round| round.is_first) {
-            self.syncers.submit(self.clone());
+            self.threads.syncers.submit(self.clone());
         }
         let partition = self.clone();
         async move {
@@ -280,7 +327,7 @@ impl Partition {
                 return Ok(());
             }
             // Cut off or deleted meanwhile; otherwise the sync has failed, and the log's directory with it.
-            partition.role.read().leadership()?;
+            partition.look().leadership()?;
             Err(ReplicaError::Offline)
         }
     }
@@ -310,7 +357,7 @@ impl Partition {
 
     /// Whether all in-sync replicas have everything up to `last_offset`.
     pub fn is_committed(&self, last_offset: i64) -> Result<bool, ErrorCode> {
-        let role = self.role.read();
+        let role = self.look();
         let leadership = role.leadership().map_err(|error| error.code())?;
         let log = self.log.load();
         if log.high_watermark() <= last_offset {
@@ -347,7 +394,7 @@ impl Partition {
     }
 
     pub fn read(&self, request: &ReadRequest) -> Result<PartitionRead, ReplicaError> {
-        let role = self.role.read();
+        let role = self.look();
         check_epoch(&role, request.current_leader_epoch)?;
         if request.leader_only {
             role.leadership()?;
@@ -401,7 +448,7 @@ impl Partition {
 
     /// An error while the high watermark has not reached the start of this leadership: offsets would seem to go back.
     pub fn check_offsets_available(&self) -> Result<(), ReplicaError> {
-        let role = self.role.read();
+        let role = self.look();
         let leadership = role.leadership()?;
         if leadership.epoch_start > self.log.load().high_watermark() {
             return Err(ReplicaError::OffsetNotAvailable);
@@ -424,8 +471,14 @@ impl Partition {
         Ok(start)
     }
 
-    pub fn active_producers(&self) -> Vec<ProducerSummary> {
-        self.log.load().active_producers()
+    pub fn active_producers(self: &Arc<Self>) -> Turn<Vec<ProducerSummary>> {
+        let partition = self.clone();
+        self.in_lane(move || partition.log.load().active_producers())
+    }
+
+    /// Whatever takes the log's lock waits for the disk when an append does.
+    fn in_lane<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Turn<T> {
+        self.threads.lanes.run(self.log.load().dir_id(), work)
     }
 }
 

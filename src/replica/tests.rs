@@ -13,7 +13,7 @@ use super::{Acks, NO_EPOCH, Partition, ReadRequest, ReplicaError};
 
 fn append(partition: &Partition, records: usize) -> Result<i64, ErrorCode> {
     partition
-        .append(batch(records), AppendOrigin::Client, Acks::All, 0)
+        .append_blocking(batch(records), AppendOrigin::Client, Acks::All, 0)
         .map(|info| info.first_offset)
         .map_err(|error| error.code())
 }
@@ -83,7 +83,7 @@ fn acks_all_needs_enough_replicas() {
     let led = node.partition(0);
     assert_eq!(append(&led, 1), Err(ErrorCode::NotEnoughReplicas));
     let leader_only = led
-        .append(batch(1), AppendOrigin::Client, Acks::Leader, 0)
+        .append_blocking(batch(1), AppendOrigin::Client, Acks::Leader, 0)
         .unwrap();
     assert_eq!(leader_only.first_offset, 0);
     assert_eq!(led.is_committed(0), Err(ErrorCode::NotEnoughReplicasAfterAppend));
@@ -278,7 +278,9 @@ async fn whoever_waits_for_replicas_is_woken_or_times_out() {
 async fn an_append_that_must_be_durable_is_seen_once_it_is() {
     let (mut node, led) = TestNode::with_leader();
     node.set_config("t", "flush.messages", "1");
-    let info = led.append(batch(2), AppendOrigin::Client, Acks::All, 0).unwrap();
+    let info = led
+        .append_blocking(batch(2), AppendOrigin::Client, Acks::All, 0)
+        .unwrap();
     assert!(info.flush_due);
     assert_eq!(led.log().high_watermark(), 0);
     led.settle(&info).await.unwrap();

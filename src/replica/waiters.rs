@@ -28,11 +28,13 @@ impl Waiters {
         }
     }
 
-    /// Tells all who wait that something has changed.
-    pub fn wake(&self) {
-        for waiter in self.list.lock().iter() {
+    /// Tells all who wait that something has changed; false if nobody does.
+    pub fn wake(&self) -> bool {
+        let list = self.list.lock();
+        for waiter in list.iter() {
             waiter.notify_one();
         }
+        !list.is_empty()
     }
 }
 

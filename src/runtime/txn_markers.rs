@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::GroupCoordinator;
 use super::group_coordinator::internal_topics::CONSUMER_OFFSETS;
-use crate::replica::{Acks, Partition, ReplicaManager};
+use crate::replica::{Acks, Partition, ReplicaError, ReplicaManager};
 
 /// How a transaction ended, as its coordinator says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,23 +105,29 @@ impl MarkerWriter {
                 .map(|ended| ended.err().map_or(ErrorCode::None, told))
                 .boxed();
         }
-        match self.append(marker, &partition) {
-            Ok(info) => committed(partition, info, deadline).boxed(),
+        let now_ms = self.clock.now_ms();
+        match marker.batch(now_ms) {
+            Ok(batch) => {
+                let appended = partition.append_queued(batch, marker.origin(), Acks::All, now_ms);
+                committed(partition, appended, deadline).boxed()
+            }
             Err(error) => ready(error).boxed(),
         }
     }
-
-    fn append(&self, marker: TxnMarker, partition: &Partition) -> Result<AppendInfo, ErrorCode> {
-        let now_ms = self.clock.now_ms();
-        let appended = partition.append(marker.batch(now_ms)?, marker.origin(), Acks::All, now_ms);
-        appended.map_err(|error| {
-            tracing::info!(partition = %partition.name(), %error, "a transaction marker is refused");
-            error.code()
-        })
-    }
 }
 
-async fn committed(partition: Arc<Partition>, info: AppendInfo, deadline: Instant) -> ErrorCode {
+async fn committed(
+    partition: Arc<Partition>,
+    appended: impl Future<Output = Result<AppendInfo, ReplicaError>>,
+    deadline: Instant,
+) -> ErrorCode {
+    let info = match appended.await {
+        Ok(info) => info,
+        Err(error) => {
+            tracing::info!(partition = %partition.name(), %error, "a transaction marker is refused");
+            return error.code();
+        }
+    };
     if let Err(error) = partition.settle(&info).await {
         return error.code();
     }

@@ -9,6 +9,7 @@ mod api_versions;
 mod client;
 mod command_line;
 mod configs;
+mod frozen_dir;
 mod groups;
 mod hostile;
 mod node;

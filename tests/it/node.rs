@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ottla::broker::{Broker, BrokerError, Surroundings};
+use ottla::broker::{Broker, BrokerError, Surroundings, threads};
 use ottla::runtime::format::{FormatOptions, InitialVoter, format};
 use ottla_base::Uuid;
 use ottla_base::config::{BrokerConfig, Source};
@@ -40,7 +40,7 @@ impl Node {
         let config = config(folder.path(), settings);
         format_dirs(&config, features);
         let mut node = Self {
-            runtime: Runtime::new().unwrap(),
+            runtime: threads().unwrap(),
             broker: None,
             config,
             surroundings: Surroundings::default(),
@@ -55,7 +55,7 @@ impl Node {
         let folder = tempfile::tempdir().unwrap();
         copy_dir(&self.folder.path().join(DATA), &folder.path().join(DATA));
         let mut node = Self {
-            runtime: Runtime::new().unwrap(),
+            runtime: threads().unwrap(),
             broker: None,
             config: config(folder.path(), settings),
             surroundings,
@@ -71,6 +71,10 @@ impl Node {
 
     pub fn data(&self) -> PathBuf {
         self.folder.path().join(DATA)
+    }
+
+    pub fn log_dirs(&self) -> &[PathBuf] {
+        &self.config.log_dirs
     }
 
     /// Where clients connect.

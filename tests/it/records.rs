@@ -23,12 +23,12 @@ use crate::node::Node;
 
 const TOPIC_IDS_FROM: i16 = 13;
 
-struct Topic {
-    name: TopicName,
-    id: Uuid,
+pub struct Topic {
+    pub name: TopicName,
+    pub id: Uuid,
 }
 
-fn create_topic(client: &mut Client, name: &str) -> Topic {
+pub fn create_topic(client: &mut Client, name: &str) -> Topic {
     let name = TopicName(StrBytes::from_string(name.to_owned()));
     let topic = CreatableTopic::default()
         .with_name(name.clone())
@@ -46,7 +46,7 @@ fn create_topic(client: &mut Client, name: &str) -> Topic {
     }
 }
 
-fn batch(values: &[&str]) -> Bytes {
+pub fn batch(values: &[&str]) -> Bytes {
     let record = |(offset, value): (i64, &&str)| Record {
         transactional: false,
         control: false,
@@ -73,7 +73,7 @@ fn batch(values: &[&str]) -> Bytes {
     out.freeze()
 }
 
-fn produce_request(topic: &Topic, version: i16, acks: i16, records: Bytes) -> ProduceRequest {
+pub fn produce_request(topic: &Topic, version: i16, acks: i16, records: Bytes) -> ProduceRequest {
     let partition = PartitionProduceData::default()
         .with_index(0)
         .with_records(Some(records));
@@ -93,7 +93,7 @@ fn produce(client: &mut Client, topic: &Topic, version: i16, values: &[&str]) ->
     response.responses[0].partition_responses[0].clone()
 }
 
-fn fetch_request(topic: &Topic, version: i16, offset: i64, max_wait_ms: i32) -> FetchRequest {
+pub fn fetch_request(topic: &Topic, version: i16, offset: i64, max_wait_ms: i32) -> FetchRequest {
     let partition = FetchPartition::default()
         .with_partition(0)
         .with_fetch_offset(offset)
@@ -122,7 +122,7 @@ fn fetch(client: &mut Client, topic: &Topic, version: i16, offset: i64) -> Parti
     response.responses[0].partitions[0].clone()
 }
 
-fn values(partition: &PartitionData) -> Vec<String> {
+pub fn values(partition: &PartitionData) -> Vec<String> {
     let mut records = partition.records.clone().unwrap_or_default();
     let batches = RecordBatchDecoder::decode_all(&mut records).unwrap();
     let text = |record: &Record| String::from_utf8(record.value.clone().unwrap().to_vec()).unwrap();

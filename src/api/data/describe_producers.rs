@@ -15,27 +15,42 @@ use crate::api::{Ctx, Reply};
 const NO_TOPIC: &str = "This server does not host this topic-partition.";
 
 pub fn handle(ctx: &Ctx, request: DescribeProducersRequest) -> Reply<DescribeProducersResponse> {
-    let image = ctx.image();
-    let topics = request.topics.into_iter().map(|topic| {
-        // Kafka words the error for a topic that is not there, and leaves the one for a partition without words.
-        let message = image.topics.by_name(&topic.name).is_none().then_some(NO_TOPIC);
-        let partitions = topic
-            .partition_indexes
-            .iter()
-            .map(|index| partition_response(*index, producers(ctx, &image, &topic.name, *index), message));
-        TopicResponse::default()
-            .with_partitions(partitions.collect())
-            .with_name(topic.name)
-    });
-    Reply::Now(DescribeProducersResponse::default().with_topics(topics.collect()))
+    let ctx = ctx.clone();
+    Reply::later(async move { describe(&ctx, request).await })
 }
 
-fn producers(ctx: &Ctx, image: &Image, topic: &str, index: i32) -> Result<Vec<ProducerSummary>, ErrorCode> {
+async fn describe(ctx: &Ctx, request: DescribeProducersRequest) -> DescribeProducersResponse {
+    let image = ctx.image();
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for topic in request.topics {
+        // Kafka words the error for a topic that is not there, and leaves the one for a partition without words.
+        let message = image.topics.by_name(&topic.name).is_none().then_some(NO_TOPIC);
+        let mut partitions = Vec::with_capacity(topic.partition_indexes.len());
+        for index in topic.partition_indexes {
+            let producers = producers(ctx, &image, &topic.name, index).await;
+            partitions.push(partition_response(index, producers, message));
+        }
+        topics.push(
+            TopicResponse::default()
+                .with_partitions(partitions)
+                .with_name(topic.name),
+        );
+    }
+    DescribeProducersResponse::default().with_topics(topics)
+}
+
+async fn producers(
+    ctx: &Ctx,
+    image: &Image,
+    topic: &str,
+    index: i32,
+) -> Result<Vec<ProducerSummary>, ErrorCode> {
     if topic_name::problem(topic).is_some() {
         return Err(ErrorCode::InvalidTopicException);
     }
     let partition = locate::by_name(ctx, image, topic, index)?;
-    Ok(partition.active_producers())
+    let producers = partition.active_producers().done().await;
+    producers.ok_or(ErrorCode::UnknownServerError)
 }
 
 fn partition_response(

@@ -130,7 +130,7 @@ mod tests {
         for index in [1, 2] {
             let partition = node.partition(index);
             partition
-                .append(batch(10), AppendOrigin::Client, Acks::All, 0)
+                .append_blocking(batch(10), AppendOrigin::Client, Acks::All, 0)
                 .unwrap();
         }
         node

@@ -19,13 +19,13 @@ use ottla_base::ErrorCode;
 use ottla_base::ids::is_internal_topic;
 use ottla_metadata::Image;
 use ottla_storage::batch::{BatchHeader, Codec, ValidationError, ValidationRules, validate};
-use ottla_storage::{AppendError, AppendInfo, AppendOrigin, LogConfig};
+use ottla_storage::{AppendOrigin, LogConfig};
 
 use super::locate;
-use super::produce_answer::{Failure, Started, StartedPartition, StartedTopic};
-use crate::api::txn::verification::{self, Support, Target, Verification, Verified};
+use super::produce_answer::{Failure, Outcome, Started, StartedPartition, StartedTopic};
+use crate::api::txn::verification::{Support, Target, Verification, Verified};
 use crate::api::{Ctx, Reply};
-use crate::replica::{Acks, Partition, ReplicaError};
+use crate::replica::{Acks, Partition};
 
 const TOPIC_IDS_FROM: i16 = 13;
 const ZSTD_FROM: i16 = 7;
@@ -44,11 +44,13 @@ pub fn handle(ctx: &Ctx, request: ProduceRequest) -> Reply<ProduceResponse> {
     let Some(verification) = verification else {
         return produce.append().answer();
     };
-    let begun = verification.begin();
-    if !verification::is_pending(&begun) {
-        produce.verified(begun, verification.support);
-        return produce.append().answer();
-    }
+    let begun = match verification.begin().settled() {
+        Ok(verified) => {
+            produce.verified(verified, verification.support);
+            return produce.append().answer();
+        }
+        Err(begun) => begun,
+    };
     Reply::alone(async move {
         let verified = verification.complete(begun).await;
         produce.verified(verified, verification.support);
@@ -234,9 +236,10 @@ impl Produce {
         let (acks, now_ms) = (self.acks(), self.ctx.now_ms());
         let append = |partition: PreparedPartition| StartedPartition {
             index: partition.index,
-            outcome: partition
-                .outcome
-                .and_then(|prepared| prepared.append(acks?, now_ms)),
+            outcome: match partition.outcome.and_then(|prepared| Ok((prepared, acks?))) {
+                Ok((prepared, acks)) => prepared.append(acks, now_ms),
+                Err(failure) => Outcome::Failed(failure),
+            },
         };
         let topics = self.topics.into_iter().map(|topic| StartedTopic {
             name: topic.name,
@@ -254,13 +257,15 @@ impl Produce {
 }
 
 impl Prepared {
-    fn append(self, acks: Acks, now_ms: i64) -> Result<(Arc<Partition>, AppendInfo), Failure> {
+    fn append(self, acks: Acks, now_ms: i64) -> Outcome {
         let log = self.partition.log();
-        let batch = validate(self.batch, &rules(&log.config()), now_ms)
-            .map_err(|error| refused(error, log.log_start_offset()))?;
-        let info = self.partition.append(batch, self.origin, acks, now_ms);
-        let info = info.map_err(|error| not_appended(&error, log.log_start_offset()))?;
-        Ok((self.partition, info))
+        match validate(self.batch, &rules(&log.config()), now_ms) {
+            Ok(batch) => {
+                let appended = self.partition.append(batch, self.origin, acks, now_ms);
+                Outcome::of(self.partition, appended)
+            }
+            Err(error) => Outcome::Failed(refused(error, log.log_start_offset())),
+        }
     }
 }
 
@@ -281,19 +286,6 @@ fn unverified(code: ErrorCode, support: Support) -> Failure {
             "it could not be verified that the transaction is open: {code:?}"
         )),
         ..told.into()
-    }
-}
-
-/// A producer that is out of step is told where the log starts: what it missed may have been deleted.
-fn not_appended(error: &ReplicaError, log_start_offset: i64) -> Failure {
-    tracing::debug!(%error, "produce failed");
-    let is_producers = matches!(
-        error,
-        ReplicaError::Append(AppendError::InvalidProducerEpoch(_) | AppendError::OutOfOrderSequence(_))
-    );
-    Failure {
-        log_start_offset: if is_producers { log_start_offset } else { -1 },
-        ..error.code().into()
     }
 }
 

@@ -18,7 +18,7 @@ use ottla_coordinator::command::{CommitOffsets, CommitPartition, CommitTopic};
 use ottla_coordinator::{Command, Reply as Answer};
 use ottla_metadata::Image;
 
-use super::verification::{Support, Target, Verification, is_pending};
+use super::verification::{Support, Target, Verification};
 use crate::api::{Ctx, Reply};
 use crate::runtime::InTransaction;
 use crate::runtime::group_coordinator::internal_topics::CONSUMER_OFFSETS;
@@ -110,10 +110,7 @@ async fn verify(ctx: &Ctx, request: &TxnOffsetCommitRequest) -> Result<InTransac
             base_sequence: -1,
         }],
     };
-    let mut verified = verification.begin();
-    if is_pending(&verified) {
-        verified = verification.complete(verified).await;
-    }
+    let mut verified = verification.complete(verification.begin()).await;
     Ok(InTransaction {
         producer_id: request.producer_id.0,
         producer_epoch: request.producer_epoch,

@@ -19,7 +19,7 @@ use ottla_storage::{TransactionStart, VerificationGuard};
 use tokio::time::{Instant, sleep};
 
 use crate::api::Node;
-use crate::replica::{Partition, VerifyTransaction};
+use crate::replica::{Partition, ReplicaError, Turn, VerifyTransaction};
 
 /// What the version of a request says of its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,39 @@ pub struct Target {
 /// The guard to append with, none where the transaction is open already; or why nothing may be appended.
 pub type Verified = Result<Option<VerificationGuard>, ErrorCode>;
 
+/// What can be said without the coordinator, for each target in order; it may have to wait for a disk.
+pub struct Begun(Vec<Turn<Result<Option<VerificationGuard>, ReplicaError>>>);
+
+impl Begun {
+    /// What was said, if that is the end of it: no disk is waited for, and nobody has got a guard that the coordinator is
+    /// asked about.
+    pub fn settled(self) -> Result<Vec<Verified>, Self> {
+        if !self
+            .0
+            .iter()
+            .all(|begun| matches!(begun, Turn::Done(Ok(None) | Err(_))))
+        {
+            return Err(self);
+        }
+        let known = self.0.into_iter().map(|begun| match begun {
+            Turn::Done(Err(error)) => Err(error.code()),
+            Turn::Done(Ok(guard)) => Ok(guard),
+            Turn::Queued(_) => Ok(None),
+        });
+        Ok(known.collect())
+    }
+
+    /// What was said.
+    pub async fn known(self) -> Vec<Verified> {
+        let mut known = Vec::with_capacity(self.0.len());
+        for begun in self.0 {
+            let begun = begun.done().await.unwrap_or(Err(ReplicaError::Offline));
+            known.push(begun.map_err(|error| error.code()));
+        }
+        known
+    }
+}
+
 /// The partitions of one request that a transaction writes to.
 pub struct Verification {
     pub node: Arc<Node>,
@@ -69,12 +102,12 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// What can be said without the coordinator, for each target in order. When nobody has got a guard, that is the end of it.
-    pub fn begin(&self) -> Vec<Verified> {
+    /// Asks the partitions, which know whether the transaction is open there already.
+    pub fn begin(&self) -> Begun {
         let config = self.node.replicas.config();
         let adds_partitions = self.support == Support::AddsPartitions;
         if !adds_partitions && !config.bool("transaction.partition.verification.enable") {
-            return self.targets.iter().map(|_| Ok(None)).collect();
+            return Begun(self.targets.iter().map(|_| Turn::Done(Ok(None))).collect());
         }
         let now_ms = self.node.clock.now_ms();
         let begin = |target: &Target| {
@@ -84,14 +117,14 @@ impl Verification {
                 base_sequence: target.base_sequence,
                 raises_epoch: adds_partitions,
             };
-            let begun = target.partition.start_verification(&start, now_ms);
-            begun.map_err(|error| error.code())
+            target.partition.start_verification(start, now_ms)
         };
-        self.targets.iter().map(begin).collect()
+        Begun(self.targets.iter().map(begin).collect())
     }
 
     /// Asks the coordinator of what has [begun](Self::begin).
-    pub async fn complete(&self, mut begun: Vec<Verified>) -> Vec<Verified> {
+    pub async fn complete(&self, begun: Begun) -> Vec<Verified> {
+        let mut begun = begun.known().await;
         let config = self.node.replicas.config();
         let millis = |key: &str| Duration::from_millis(u64::try_from(config.i32(key)).unwrap_or(0));
         let patience = millis("add.partitions.to.txn.retry.backoff.max.ms").min(millis("request.timeout.ms"));
@@ -104,7 +137,7 @@ impl Verification {
                 return answers;
             }
             sleep(millis("add.partitions.to.txn.retry.backoff.ms")).await;
-            begun = self.begin();
+            begun = self.begin().known().await;
         }
     }
 
@@ -142,11 +175,6 @@ impl Verification {
             other => other,
         }
     }
-}
-
-/// Whether the coordinator has to be asked.
-pub fn is_pending(begun: &[Verified]) -> bool {
-    begun.iter().any(|begun| matches!(begun, Ok(Some(_))))
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ impl GoldenLog {
 impl Journal for GoldenLog {
     type Watch = ();
 
-    fn append(&self, _: ValidBatch, _: AppendOrigin) -> Result<i64, ErrorCode> {
+    async fn append(&self, _: ValidBatch, _: AppendOrigin) -> Result<i64, ErrorCode> {
         Err(ErrorCode::KafkaStorageError)
     }
 

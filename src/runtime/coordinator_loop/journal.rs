@@ -19,7 +19,11 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Appends a batch and returns the offset of its first record. What stands in the log may still be undone by another
     /// leader until [`Journal::committed_end`] has passed it.
-    fn append(&self, batch: ValidBatch, origin: AppendOrigin) -> Result<i64, ErrorCode>;
+    fn append(
+        &self,
+        batch: ValidBatch,
+        origin: AppendOrigin,
+    ) -> impl Future<Output = Result<i64, ErrorCode>> + Send;
 
     /// Everything before this offset stays for good; an error when this node does not lead the partition any more.
     fn committed_end(&self) -> Result<i64, ErrorCode>;
@@ -66,10 +70,12 @@ impl PartitionJournal {
 impl Journal for PartitionJournal {
     type Watch = Registration;
 
-    fn append(&self, batch: ValidBatch, origin: AppendOrigin) -> Result<i64, ErrorCode> {
+    async fn append(&self, batch: ValidBatch, origin: AppendOrigin) -> Result<i64, ErrorCode> {
+        let now_ms = self.clock.now_ms();
         let appended = self
             .partition
-            .append(batch, origin, Acks::All, self.clock.now_ms());
+            .append_queued(batch, origin, Acks::All, now_ms)
+            .await;
         let info = appended.map_err(|error| error.code())?;
         if info.flush_due {
             // Durable first: the high watermark follows the sync, and wakes the loop.

@@ -107,10 +107,10 @@ impl<M: Machine, J: Journal> Task<M, J> {
     pub(super) async fn run(mut self) {
         let outcome = self.machine.loaded(self.now());
         self.absorb(outcome);
-        self.settle();
+        self.settle().await;
         while self.phase.get() == ACTIVE {
             self.wait().await;
-            self.round();
+            self.round().await;
         }
         self.unload();
     }
@@ -133,15 +133,15 @@ impl<M: Machine, J: Journal> Task<M, J> {
         }
     }
 
-    fn round(&mut self) {
+    async fn round(&mut self) {
         for _ in 0..COMMANDS_PER_ROUND_MAX {
             let Some(queued) = self.next_command() else { break };
-            self.handle(queued);
+            self.handle(queued).await;
         }
         while let Some(outcome) = self.machine.expire(self.now()) {
             self.absorb(outcome);
         }
-        self.settle();
+        self.settle().await;
         self.give_up_on_late();
     }
 
@@ -159,7 +159,7 @@ impl<M: Machine, J: Journal> Task<M, J> {
         Some(next)
     }
 
-    fn handle(&mut self, queued: Queued<M>) {
+    async fn handle(&mut self, queued: Queued<M>) {
         let is_exclusive = is_exclusive(&queued);
         match queued {
             Queued::Command {
@@ -175,16 +175,19 @@ impl<M: Machine, J: Journal> Task<M, J> {
                 let outcome = self.machine.handle(command, token, self.now());
                 self.absorb_in(transaction, outcome);
             }
-            Queued::End { marker, reply } => self.end_transaction(marker, reply),
+            Queued::End { marker, reply } => self.end_transaction(marker, reply).await,
         }
         self.is_blocked = is_exclusive && !self.is_settled();
     }
 
     /// The marker's place is behind what its transaction has written, so that goes first.
-    fn end_transaction(&mut self, marker: TxnMarker, reply: MarkerReply) {
-        self.append();
-        let batch = marker.batch(self.options.clock.now_ms());
-        match batch.and_then(|batch| self.journal.append(batch, marker.origin())) {
+    async fn end_transaction(&mut self, marker: TxnMarker, reply: MarkerReply) {
+        self.append().await;
+        let appended = match marker.batch(self.options.clock.now_ms()) {
+            Ok(batch) => self.journal.append(batch, marker.origin()).await,
+            Err(error) => Err(error),
+        };
+        match appended {
             Ok(first_offset) => self.parked.push_back(Parked {
                 written: Written::End {
                     producer_id: marker.producer_id,
@@ -217,9 +220,9 @@ impl<M: Machine, J: Journal> Task<M, J> {
     }
 
     /// Appends what is to be written and goes on with what is committed, until there is nothing more to do.
-    fn settle(&mut self) {
+    async fn settle(&mut self) {
         loop {
-            self.append();
+            self.append().await;
             self.go_on_with_committed();
             if self.units.is_empty() {
                 break;
@@ -234,14 +237,14 @@ impl<M: Machine, J: Journal> Task<M, J> {
         self.parked.is_empty() && self.units.is_empty()
     }
 
-    fn append(&mut self) {
+    async fn append(&mut self) {
         let batch_bytes_max = self.journal.batch_bytes_max();
         while !self.units.is_empty() {
             let units = batches::take_batch(&mut self.units, batch_bytes_max);
             let batch = batches::build(&units, self.options.codec, self.options.clock.now_ms());
             let origin = transaction::origin(units.first().and_then(|unit| unit.transaction));
             let appended = match ValidBatch::trusted(&batch) {
-                Ok(batch) => self.journal.append(batch, origin),
+                Ok(batch) => self.journal.append(batch, origin).await,
                 Err(_) => Err(ErrorCode::UnknownServerError),
             };
             match appended {

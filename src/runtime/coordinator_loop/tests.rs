@@ -55,7 +55,7 @@ impl MemoryLog {
 impl Journal for MemoryLog {
     type Watch = ();
 
-    fn append(&self, mut batch: ValidBatch, _: AppendOrigin) -> Result<i64, ErrorCode> {
+    async fn append(&self, mut batch: ValidBatch, _: AppendOrigin) -> Result<i64, ErrorCode> {
         let first_offset = self.0.lock().end_offset;
         if let Some(error) = self.0.lock().failure {
             return Err(error);

@@ -68,7 +68,7 @@ impl Batches {
 impl Journal for Batches {
     type Watch = ();
 
-    fn append(&self, _: ValidBatch, _: AppendOrigin) -> Result<i64, ErrorCode> {
+    async fn append(&self, _: ValidBatch, _: AppendOrigin) -> Result<i64, ErrorCode> {
         Err(ErrorCode::NotLeaderOrFollower)
     }
 
