@@ -24,6 +24,8 @@ _NO_BOOTSTRAP = {"kafka-metadata-shell", "kafka-dump-log", "kafka-storage", "con
 # Not for the warm JVM: the producer sends its last records, and prints its summary, only when the JVM really ends; the shell waits
 # for ever for a snapshot's end there.
 _OWN_PROCESS = {"kafka-verifiable-producer", "kafka-metadata-shell"}
+# The console producer gives a request a second and a half and tries three times: too little for a busy machine.
+PATIENT_PRODUCER = ("--request-timeout-ms", "60000")
 
 
 class CheckFailed(AssertionError):
@@ -136,7 +138,7 @@ class Ctx:
 
     def produce(self, topic, lines, *args, broker=None):
         """Sends lines (str, or "key\\tvalue" with --property parse.key=true in args) with the console producer."""
-        return self.tool("kafka-console-producer", "--topic", topic, *args, input="".join(f"{line}\n" for line in lines), broker=broker)
+        return self.tool("kafka-console-producer", "--topic", topic, *PATIENT_PRODUCER, *args, input="".join(f"{line}\n" for line in lines), broker=broker)
 
     def consume(self, topic, count, *args, broker=None, timeout=30, from_beginning=True):
         """Reads exactly `count` records with the console consumer and returns the printed lines."""

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "clients"))
 
 import corpus
 import toolchains
-from harness import KAFKA_HOME, check, eventually, expect, expect_eq
+from harness import KAFKA_HOME, PATIENT_PRODUCER, check, eventually, expect, expect_eq
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
@@ -131,7 +131,7 @@ def send_with_kcat(broker, topic, share, codec):
 
 def send_with_console(broker, topic, share, codec):
     tool = KAFKA_HOME / "bin" / "kafka-console-producer.sh"
-    feed(share, [tool, "--bootstrap-server", broker.bootstrap, "--topic", topic, "--compression-codec", codec])
+    feed(share, [tool, "--bootstrap-server", broker.bootstrap, "--topic", topic, "--compression-codec", codec, *PATIENT_PRODUCER])
 
 
 def feed(share, command):
