@@ -27,8 +27,6 @@ const INIT_PRODUCER_ID: i16 = 5;
 const PRODUCE: i16 = 12;
 const END_TXN: i16 = 5;
 const TIMEOUT_MS: i32 = 60_000;
-/// Before a request that came too early is sent again, as long as a coordinator loads or the transaction before is completed.
-const BACKOFF: Duration = Duration::from_millis(1);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
@@ -60,6 +58,9 @@ pub struct TransactionOptions {
     /// How many of a hundred transactions are aborted.
     #[arg(long, default_value_t = 0)]
     aborted_percent: u64,
+    /// Before a request that came too early is sent again, as long as a coordinator loads or the transaction before is completed.
+    #[arg(long, default_value_t = 20)]
+    backoff_ms: u64,
 }
 
 struct Producer {
@@ -68,6 +69,7 @@ struct Producer {
     transactional_id: TransactionalId,
     producer_id: i64,
     epoch: i16,
+    backoff: Duration,
 }
 
 /// How long whole transactions took, and their ends alone.
@@ -111,6 +113,7 @@ impl Producer {
             transactional_id: TransactionalId(id.clone()),
             producer_id: -1,
             epoch: -1,
+            backoff: Duration::from_millis(options.backoff_ms),
         };
         let find = FindCoordinatorRequest::default()
             .with_key_type(1)
@@ -129,7 +132,8 @@ impl Producer {
                 (producer.producer_id, producer.epoch) = (answer.producer_id.0, answer.producer_epoch);
                 return Ok(producer);
             }
-            wait(answer.error_code, deadline)
+            producer
+                .wait(answer.error_code, deadline)
                 .await
                 .context("InitProducerId")?;
         }
@@ -191,7 +195,7 @@ impl Producer {
             let error = told.map(|partition| partition.error_code).next();
             match error.context("an answer about nothing")? {
                 errors::NONE => return Ok(()),
-                error => wait(error, deadline).await.context("Produce")?,
+                error => self.wait(error, deadline).await.context("Produce")?,
             }
         }
     }
@@ -209,26 +213,26 @@ impl Producer {
                 (self.producer_id, self.epoch) = (answer.producer_id.0, answer.producer_epoch);
                 return Ok(());
             }
-            wait(answer.error_code, deadline).await.context("EndTxn")?;
+            self.wait(answer.error_code, deadline).await.context("EndTxn")?;
         }
     }
-}
 
-/// Waits a moment after an error that passes.
-async fn wait(error: i16, deadline: Instant) -> Result<()> {
-    let passes = matches!(
-        error,
-        errors::UNKNOWN_TOPIC_OR_PARTITION
-            | errors::NOT_LEADER_OR_FOLLOWER
-            | errors::COORDINATOR_LOAD_IN_PROGRESS
-            | errors::COORDINATOR_NOT_AVAILABLE
-            | errors::NOT_COORDINATOR
-            | errors::NOT_ENOUGH_REPLICAS
-            | errors::CONCURRENT_TRANSACTIONS
-    );
-    if !passes || Instant::now() > deadline {
-        bail!("error {error}");
+    /// Waits a moment after an error that passes.
+    async fn wait(&self, error: i16, deadline: Instant) -> Result<()> {
+        let passes = matches!(
+            error,
+            errors::UNKNOWN_TOPIC_OR_PARTITION
+                | errors::NOT_LEADER_OR_FOLLOWER
+                | errors::COORDINATOR_LOAD_IN_PROGRESS
+                | errors::COORDINATOR_NOT_AVAILABLE
+                | errors::NOT_COORDINATOR
+                | errors::NOT_ENOUGH_REPLICAS
+                | errors::CONCURRENT_TRANSACTIONS
+        );
+        if !passes || Instant::now() > deadline {
+            bail!("error {error}");
+        }
+        sleep(self.backoff).await;
+        Ok(())
     }
-    sleep(BACKOFF).await;
-    Ok(())
 }
