@@ -133,8 +133,11 @@ def latency_rows():
 
 def durable_rows():
     acks = Figure("requests_per_s", "acks/s", Target(5, "kafka", at_least=True), more_is_better=True)
-    return [Row("durable", "durable", "durable acks, 64 producers with one request of 1 KiB in flight", (acks,), "write, fdatasync, one after the other",
-                "acks=all, flush.messages=1", also=("p50_ms", "p99_ms", "us_per_request"))]
+    return [Row("durable", f"durable-{partitions}", f"durable acks, 64 producers with one request of 1 KiB in flight, {name}", (acks,), floor,
+                "acks=all, flush.messages=1", also=("p50_ms", "p99_ms", "us_per_request"),
+                work=Work("durable", floor="floor-durable", options={"record_bytes": 1024, "partitions": partitions}))
+            for partitions, name, floor in ((1, "one partition", "write, fdatasync, one after the other"),
+                                            (64, "64 partitions", "the same in 16 threads, to 64 files"))]
 
 
 def start_rows(sizes):
