@@ -5,7 +5,7 @@ from _workers import Connect
 from harness import check, eventually, expect, expect_eq
 
 # A new worker reads the topic of offsets to its end before anything else, and so waits out the transaction of the one that was killed.
-SOURCE = {"exactly.once.support": "required", "transaction.boundary": "poll", "producer.override.transaction.timeout.ms": "4000"}
+SOURCE = {"exactly.once.support": "required", "transaction.boundary": "poll", "producer.override.transaction.timeout.ms": "10000"}
 
 
 class Source:

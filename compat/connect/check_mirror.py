@@ -157,7 +157,7 @@ def exactly_once(ctx):
     send(ctx, source, topic, range(20000))
     mirror_maker = MirrorMaker(ctx, {"from": source, "into": target}, {("from", "into")}, topics="once-.*", groups="once-.*",
                                **{"replication.policy.class": "org.apache.kafka.connect.mirror.IdentityReplicationPolicy", "heartbeats.replication.enabled": "false",
-                                  "into.exactly.once.source.support": "enabled", "into.producer.transaction.timeout.ms": 4000})
+                                  "into.exactly.once.source.support": "enabled", "into.producer.transaction.timeout.ms": 10000})
     eventually(lambda: sum(end_offsets(ctx, target, topic).values()) > 0, "the first records are there", timeout_s=60, interval_s=0.05)
     mirror_maker.process.kill9()
     send(ctx, source, topic, range(20000, 21000))
