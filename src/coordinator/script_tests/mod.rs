@@ -17,10 +17,31 @@ use std::path::Path;
 
 use world::World;
 
+use crate::{Machine, Now};
+
 /// What a script acts on: it does a line and says what happened.
 pub(crate) trait Stage {
     fn new() -> Self;
     fn run(&mut self, line: &str) -> Vec<String>;
+}
+
+/// Moves the time to the machine's next timer, if that is due by `until`.
+pub(crate) fn goes_off(machine: &impl Machine, now: &mut Now, until: Now) -> bool {
+    let Some(deadline_ms) = machine
+        .next_deadline_ms()
+        .filter(|at_ms| *at_ms <= until.uptime_ms)
+    else {
+        return false;
+    };
+    *now = later(*now, (deadline_ms - now.uptime_ms).max(0));
+    true
+}
+
+pub(crate) fn later(now: Now, by_ms: i64) -> Now {
+    Now {
+        wall_ms: now.wall_ms + by_ms,
+        uptime_ms: now.uptime_ms + by_ms,
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use super::journal::JournalError;
 use super::loader::load;
+use super::tests::join_group;
 use super::{Journal, LoopOptions};
 
 /// The file, one batch after the other.
@@ -264,22 +265,8 @@ fn groups_of_other_protocols_go_only_when_empty() {
     ];
     for (group_id, joining, deletion) in groups {
         let join = JoinGroup {
-            group_id: group_id.to_owned(),
-            member_id: String::new(),
-            group_instance_id: None,
-            client_id: "c".to_owned(),
-            client_host: "/127.0.0.1".to_owned(),
-            protocol_type: "consumer".to_owned(),
-            protocols: vec![Protocol {
-                name: "range".to_owned(),
-                metadata: Bytes::new(),
-            }],
-            session_timeout_ms: 10_000,
-            rebalance_timeout_ms: 10_000,
-            reason: None,
             requires_known_member_id: true,
-            supports_skipping_assignment: true,
-            fresh_id: ottla_base::Uuid::from_u128(1),
+            ..join_group(group_id, "")
         };
         let Reply::Joined(joined) = loaded.ask(Command::Join(join)) else {
             panic!("another answer")

@@ -178,8 +178,12 @@ fn is_committed(reply: &Reply) -> bool {
 }
 
 fn join(member_id: &str) -> Command {
-    Command::Join(JoinGroup {
-        group_id: "g".to_owned(),
+    Command::Join(join_group("g", member_id))
+}
+
+pub(super) fn join_group(group_id: &str, member_id: &str) -> JoinGroup {
+    JoinGroup {
+        group_id: group_id.to_owned(),
         member_id: member_id.to_owned(),
         group_instance_id: None,
         client_id: "c".to_owned(),
@@ -195,7 +199,7 @@ fn join(member_id: &str) -> Command {
         requires_known_member_id: false,
         supports_skipping_assignment: true,
         fresh_id: Uuid::from_u128(1),
-    })
+    }
 }
 
 #[tokio::test(start_paused = true)]

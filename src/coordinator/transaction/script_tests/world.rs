@@ -7,8 +7,8 @@ use ottla_base::ErrorCode;
 
 use super::print;
 use crate::records::Encoded;
-use crate::script_tests::Stage;
 use crate::script_tests::args::Args;
+use crate::script_tests::{Stage, goes_off, later};
 use crate::transaction::command::*;
 use crate::transaction::shard::{StateRecord, TransactionConfig, TransactionShard, Transition};
 use crate::transaction::state::{Partitions, State, Transaction};
@@ -357,18 +357,8 @@ impl World {
 
     /// Lets time pass, one timer at a time.
     fn wait(&mut self, by_ms: i64) {
-        let until = Now {
-            wall_ms: self.now.wall_ms + by_ms,
-            uptime_ms: self.now.uptime_ms + by_ms,
-        };
-        while let Some(deadline_ms) = self
-            .shard
-            .next_deadline_ms()
-            .filter(|at_ms| *at_ms <= until.uptime_ms)
-        {
-            let passed_ms = (deadline_ms - self.now.uptime_ms).max(0);
-            self.now.wall_ms += passed_ms;
-            self.now.uptime_ms += passed_ms;
+        let until = later(self.now, by_ms);
+        while goes_off(&self.shard, &mut self.now, until) {
             while let Some(outcome) = self.shard.expire(self.now) {
                 self.settle(outcome);
             }
