@@ -17,7 +17,7 @@ from harness import COMPAT, check, expect, expect_eq
 SECONDS = 12
 LIFE_S = (0.7, 2.5)
 # Most bugs need a kill at the right moment, and some are found in the second or third run only.
-RUNS_MAX = 8
+RUNS_MAX = 12
 PATIENCE_S = 20
 # Clients and brokers mostly wait.
 SIDE_BY_SIDE = 3

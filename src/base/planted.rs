@@ -73,25 +73,26 @@ mod build {
     /// Names a bug of [`BUGS`].
     const VARIABLE: &str = "OTTLA_PLANTED";
 
-    /// By name, and how rarely it strikes: one time of so many. What happens every time is no test of a checker.
+    /// By name, and how rarely it strikes: one time of so many, counted from the start. What happens every time and is seen at
+    /// once is no test of a checker; but on a busy machine a broker does not get far between two kills.
     const BUGS: &[(&str, Bug, u64)] = &[
-        ("ack-without-append", Bug::AckWithoutAppend, 100),
+        ("ack-without-append", Bug::AckWithoutAppend, 20),
         ("tail-cut-at-start", Bug::TailCutAtStart, 1),
         ("offsets-cut-at-start", Bug::OffsetsCutAtStart, 1),
         ("retry-appended", Bug::RetryAppended, 1),
         ("retry-misplaced", Bug::RetryMisplaced, 1),
         ("watermark-forgotten", Bug::WatermarkForgotten, 1),
-        ("stable-offset-ignored", Bug::StableOffsetIgnored, 20),
+        ("stable-offset-ignored", Bug::StableOffsetIgnored, 10),
         ("stable-offset-forgotten", Bug::StableOffsetForgotten, 1),
         ("aborted-forgotten", Bug::AbortedForgotten, 1),
         ("epoch-not-bumped", Bug::EpochNotBumped, 1),
-        ("verification-skipped", Bug::VerificationSkipped, 20),
-        ("end-without-prepare", Bug::EndWithoutPrepare, 2),
-        ("marker-forgotten", Bug::MarkerForgotten, 50),
+        ("verification-skipped", Bug::VerificationSkipped, 10),
+        ("end-without-prepare", Bug::EndWithoutPrepare, 1),
+        ("marker-forgotten", Bug::MarkerForgotten, 15),
         ("marker-repeated", Bug::MarkerRepeated, 3),
         ("offsets-before-commit", Bug::OffsetsBeforeCommit, 1),
-        ("offsets-dropped", Bug::OffsetsDropped, 20),
-        ("offsets-not-written", Bug::OffsetsNotWritten, 15),
+        ("offsets-dropped", Bug::OffsetsDropped, 8),
+        ("offsets-not-written", Bug::OffsetsNotWritten, 8),
         ("last-record-cleaned", Bug::LastRecordCleaned, 1),
     ];
 
