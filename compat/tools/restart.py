@@ -59,7 +59,8 @@ def clean_stop(ctx):
         expect_eq(broker.stop(), 143 if ctx.peer else 0, "exit code after SIGTERM")
         broker.start()
         state.still_there()
-    # Each leadership has its epoch, higher than the last.
+    # Each leadership has its epoch, higher than the last; the file knows the newest when its records are flushed.
+    broker.stop()
     epochs = (broker.partition_dir(state.log) / "leader-epoch-checkpoint").read_text().splitlines()[2:]
     numbers = [int(line.split()[0]) for line in epochs]
     expect(len(numbers) == 3 and numbers == sorted(set(numbers)), f"leader epochs grow with each start: {epochs}")
