@@ -471,6 +471,10 @@ impl Segment {
         self.txn_index.entries().map(drop)
     }
 
+    pub(crate) fn has_some_index(&self) -> bool {
+        self.offset_index.entries().exists() || self.time_index.entries().exists()
+    }
+
     pub(crate) fn has_all_indexes(&self) -> bool {
         self.offset_index.entries().exists() && self.time_index.entries().exists()
     }

@@ -118,7 +118,7 @@ impl UnrecoveredLog {
         let mut recovery = Recovery::new(&self.home, limits, &mut epochs, self.config.cleanup_compact);
         let mut segments = recovery.run(self.segments.clone(), &known)?;
         let (gaps, mut end_offset) = (recovery.gaps, recovery.end_offset);
-        let mut is_as_found = !recovery.has_rebuilt;
+        let mut is_as_found = !recovery.may_have_removed;
         if end_offset < known.log_start {
             let partition = &self.identity.topic_partition;
             tracing::warn!(%partition, end_offset, log_start = known.log_start,

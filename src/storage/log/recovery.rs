@@ -44,8 +44,8 @@ pub(super) struct Recovery<'a> {
     is_gapless: bool,
     /// The segment before was read to its end, so that `end_offset` is its.
     end_was_recovered: bool,
-    /// A segment was not trusted as it was.
-    pub has_rebuilt: bool,
+    /// Segments or snapshots may have been removed.
+    pub may_have_removed: bool,
     pub gaps: Vec<Gap>,
     /// Where the segment that was looked at last ends.
     pub end_offset: i64,
@@ -66,7 +66,7 @@ impl<'a> Recovery<'a> {
             producers: ProducerState::default(),
             tail_was_cut: false,
             end_was_recovered: false,
-            has_rebuilt: false,
+            may_have_removed: false,
             gaps: Vec::new(),
             end_offset: 0,
         }
@@ -114,9 +114,9 @@ impl<'a> Recovery<'a> {
         next_base: Option<i64>,
     ) -> Result<bool> {
         tracing::info!(segment = %segment.log().path().display(), "recovering");
-        self.has_rebuilt = true;
         segment.reset_indexes()?;
         if self.producers.end_offset() != segment.base_offset() {
+            self.may_have_removed = true;
             self.producers = producers::at_segment_start(self.home, kept, &self.gaps, segment)?;
         }
         let place = Place {
@@ -145,6 +145,7 @@ impl<'a> Recovery<'a> {
         }
         if progress.batches == 0 && self.tail_was_cut && segment.base_offset() != self.end_offset {
             // Nothing valid, and not where the log goes on: the remains of what was cut before it.
+            self.may_have_removed = true;
             segment.mark_deleted()?;
             return Ok(false);
         }
@@ -153,7 +154,11 @@ impl<'a> Recovery<'a> {
         }
         self.note_hole(segment, kept);
         self.gaps.append(&mut gaps);
-        segment.seal()?;
+        // A last segment without index files gets them from a roll or a clean stop, as it would have without the crash.
+        // With thousands of small logs, two files for each would be most of what their recovery costs.
+        if next_base.is_some() || segment.has_some_index() {
+            segment.seal()?;
+        }
         self.tail_was_cut = is_cut;
         self.end_was_recovered = true;
         self.end_offset = progress.next_offset;

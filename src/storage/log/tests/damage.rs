@@ -165,6 +165,37 @@ fn lost_indexes_are_built_again_as_they_were() {
     assert_eq!(read_all(&bench), before);
 }
 
+/// The offset index and the time index of the segment at 0; `None` where there is no file.
+fn indexes_at_zero(bench: &Bench) -> [Option<Vec<u8>>; 2] {
+    ["index", "timeindex"].map(|suffix| std::fs::read(bench.file(&format!("{:020}.{suffix}", 0))).ok())
+}
+
+#[test]
+fn a_small_log_gets_its_indexes_from_the_clean_stop_and_not_from_the_recovery() {
+    let mut bench = Bench::new(LogConfig::default());
+    bench.append(7, &["a"]);
+    restart_knowing_nothing(&mut bench);
+    assert_eq!(indexes_at_zero(&bench), [None, None]);
+    bench.log.close().unwrap();
+    let [offsets, times] = indexes_at_zero(&bench);
+    assert_eq!(
+        (offsets, times.map(|times| times.len())),
+        (Some(vec![]), Some(12))
+    );
+}
+
+#[test]
+fn indexes_are_complete_when_a_killed_broker_had_written_nothing_and_writes_nothing() {
+    let mut bench = Bench::new(LogConfig::default());
+    bench.append(7, &["a"]);
+    bench.log.close().unwrap();
+    let before = indexes_at_zero(&bench);
+    let known = bench.known();
+    bench.log = open(bench.dir.path(), &bench.config, known);
+    bench.log.close().unwrap();
+    assert_eq!(indexes_at_zero(&bench), before);
+}
+
 #[test]
 fn an_index_that_lies_is_not_trusted_even_after_a_clean_stop() {
     let lies: [fn(&mut Vec<u8>); 4] = [
