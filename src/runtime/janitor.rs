@@ -1,15 +1,17 @@
-//! The janitor: what has to be done to logs from time to time, by one task that sleeps until the next thing is due.
+//! The janitor: what has to be done to logs from time to time, by one task for each log directory that sleeps until the next
+//! thing is due.
 //!
 //! Retention, checkpoints, `flush.ms`, the expiry of producers, and the chores that logs leave behind (syncing a rolled
 //! segment, unlinking deleted files). All of it blocks on the disk, so each round runs on a blocking thread; a round of
 //! one duty is over before the next begins. An idle broker writes nothing: checkpoints that say the same are not
-//! written again.
+//! written again. A directory whose disk hangs holds up its own task.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_base::Clock;
-use ottla_storage::{LogDirs, StorageError};
+use ottla_storage::dirs::LogDir;
+use ottla_storage::{Log, LogDirs, StorageError};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -41,26 +43,32 @@ impl Default for Intervals {
 /// A running janitor.
 pub struct Janitor {
     stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Janitor {
-    /// Starts the task. `dirs` have been loaded.
+    /// Starts the tasks. `dirs` have been loaded.
     pub fn spawn(dirs: Arc<LogDirs>, clock: Arc<dyn Clock>, intervals: Intervals) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let chores_wait = Arc::new(Notify::new());
-        let wake = Arc::clone(&chores_wait);
-        dirs.chores().set_wake(Arc::new(move || wake.notify_one()));
-        let rounds = Rounds::new(dirs, clock, intervals);
-        let task = tokio::spawn(run(rounds, chores_wait, stopped));
-        Self { stop, task }
+        let chores_wait: Vec<_> = dirs.dirs().iter().map(|_| Arc::new(Notify::new())).collect();
+        let wake = chores_wait.clone();
+        let wake = move || wake.iter().for_each(|dir| dir.notify_one());
+        dirs.chores().set_wake(Arc::new(wake));
+        let tasks = dirs.dirs().iter().zip(chores_wait).map(|(dir, chores_wait)| {
+            let rounds = Rounds::new(dirs.clone(), dir.clone(), clock.clone(), intervals);
+            tokio::spawn(run(rounds, chores_wait, stopped.clone()))
+        });
+        let tasks = tasks.collect();
+        Self { stop, tasks }
     }
 
-    /// Waits for the round under way and ends the task. Unlinks that are not due yet are done by the next start.
+    /// Waits for the rounds under way and ends the tasks. Unlinks that are not due yet are done by the next start.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "the janitor failed");
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "the janitor failed");
+            }
         }
     }
 }
@@ -100,16 +108,17 @@ enum Duty {
     ReleaseCold,
 }
 
-/// The duties and when each is due next.
+/// The duties in a log directory and when each is due next.
 struct Rounds {
     dirs: Arc<LogDirs>,
+    dir: Arc<LogDir>,
     clock: Arc<dyn Clock>,
     intervals: Intervals,
     due: Vec<(Duty, i64)>,
 }
 
 impl Rounds {
-    fn new(dirs: Arc<LogDirs>, clock: Arc<dyn Clock>, intervals: Intervals) -> Self {
+    fn new(dirs: Arc<LogDirs>, dir: Arc<LogDir>, clock: Arc<dyn Clock>, intervals: Intervals) -> Self {
         let now_ms = clock.now_ms();
         let first = |delay_ms: i64| now_ms.saturating_add(delay_ms);
         let due = vec![
@@ -138,6 +147,7 @@ impl Rounds {
         ];
         Self {
             dirs,
+            dir,
             clock,
             intervals,
             due,
@@ -146,13 +156,13 @@ impl Rounds {
 
     fn next_due_ms(&self) -> i64 {
         let duties = self.due.iter().map(|(_, due_ms)| *due_ms).min();
-        let unlinks = self.dirs.chores().next_unlink_ms();
+        let unlinks = self.dirs.chores().next_unlink_ms(self.dir.disk());
         duties.into_iter().chain(unlinks).min().unwrap_or(i64::MAX)
     }
 
     fn work_off(&mut self) {
         let now_ms = self.clock.now_ms();
-        self.dirs.chores().work_off(now_ms);
+        self.dirs.chores().work_off(self.dir.disk(), now_ms);
         for (duty, due_ms) in std::mem::take(&mut self.due) {
             if due_ms > now_ms {
                 self.due.push((duty, due_ms));
@@ -178,7 +188,7 @@ impl Rounds {
 
     /// As often as the most demanding topic asks for; when none does, only to see whether one does now.
     fn flush_interval_ms(&self) -> i64 {
-        let shortest = self.dirs.logs().iter().map(|log| log.config().flush_ms).min();
+        let shortest = self.logs().map(|log| log.config().flush_ms).min();
         let idle_ms = self.intervals.replica_high_watermark_checkpoint_interval_ms;
         shortest
             .unwrap_or(i64::MAX)
@@ -201,18 +211,26 @@ impl Rounds {
                 log.release_cold();
                 Ok(())
             }),
-            Duty::Checkpoints => report("write the checkpoints", self.dirs.checkpoint()),
-            Duty::LogStarts => report("write the log starts", self.dirs.checkpoint_log_starts()),
+            Duty::Checkpoints => report("write the checkpoints", self.dirs.checkpoint(&self.dir)),
+            Duty::LogStarts => report("write the log starts", self.dirs.checkpoint_log_starts(&self.dir)),
             Duty::HighWatermarks => report(
                 "write the high watermarks",
-                self.dirs.checkpoint_high_watermarks(),
+                self.dirs.checkpoint_high_watermarks(&self.dir),
             ),
         }
     }
 
-    fn each_log(&self, what: &str, act: impl Fn(&ottla_storage::Log) -> Result<(), StorageError>) {
-        for log in self.dirs.logs().iter().filter(|log| !log.is_offline()) {
-            if let Err(error) = act(log) {
+    fn logs(&self) -> impl Iterator<Item = Arc<Log>> {
+        let dir = self.dir.id();
+        self.dirs
+            .logs()
+            .into_iter()
+            .filter(move |log| log.dir_id() == dir)
+    }
+
+    fn each_log(&self, what: &str, act: impl Fn(&Log) -> Result<(), StorageError>) {
+        for log in self.logs().filter(|log| !log.is_offline()) {
+            if let Err(error) = act(&log) {
                 tracing::error!(partition = %log.topic_partition(), %error, "cannot {what}");
             }
         }
@@ -233,10 +251,15 @@ fn report(what: &str, result: Result<(), StorageError>) {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use ottla_base::{SystemClock, TopicPartition, Uuid};
     use ottla_storage::batch::{BatchBuilder, BatchOptions, ValidBatch};
-    use ottla_storage::{AppendOrigin, Log, LogConfig};
+    use ottla_storage::vfs::{Disk, DiskOp, Faults};
+    use ottla_storage::{AppendOrigin, LogConfig};
 
     use crate::runtime::test_dirs::{self, until};
 
@@ -294,6 +317,56 @@ mod tests {
             !names.any(|name| name.to_string_lossy().ends_with(".deleted"))
         })
         .await;
+        janitor.stop().await;
+    }
+
+    /// A disk on which nothing can be synced while it is stuck.
+    struct Stuck(AtomicBool);
+
+    impl Faults for Stuck {
+        fn before(&self, op: DiskOp, _: &Path) -> io::Result<()> {
+            while op == DiskOp::Sync && self.0.load(Ordering::Acquire) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_holds_up_its_own_logs_only() {
+        let paths = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [good, bad] = paths.each_ref().map(|dir| dir.path());
+        let stuck = Arc::new(Stuck(AtomicBool::new(false)));
+        let dirs = test_dirs::open_on(&[bad, good], |path| match path == bad {
+            true => Disk::with_faults(path, stuck.clone()),
+            false => Disk::new(path),
+        });
+        let config = Arc::new(LogConfig {
+            flush_ms: 20,
+            ..LogConfig::default()
+        });
+        let logs: Vec<_> = (0..)
+            .zip(dirs.dirs())
+            .map(|(n, dir)| {
+                let partition = TopicPartition::new("t", n);
+                dirs.create_log(&partition, Uuid::from_u128(5), Some(dir.id()), config.clone(), 0)
+                    .unwrap()
+            })
+            .collect();
+        let [bad, good] = &logs[..] else { unreachable!() };
+        let intervals = Intervals {
+            replica_high_watermark_checkpoint_interval_ms: 20,
+            ..Intervals::default()
+        };
+        stuck.0.store(true, Ordering::Release);
+        let janitor = Janitor::spawn(Arc::clone(&dirs), Arc::new(SystemClock), intervals);
+        for end in 1..4 {
+            logs.iter().for_each(|log| append(log, 0));
+            until("flush.ms of the good disk", || good.recovery_point() == end).await;
+        }
+        assert_eq!(bad.recovery_point(), 0);
+        stuck.0.store(false, Ordering::Release);
+        until("flush.ms of the other", || bad.recovery_point() == 3).await;
         janitor.stop().await;
     }
 }

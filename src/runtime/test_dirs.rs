@@ -11,16 +11,24 @@ use ottla_storage::vfs::Disk;
 
 /// One directory, formatted and without a log.
 pub(super) fn open(path: &Path) -> Arc<LogDirs> {
-    let identity = ClusterIdentity {
-        cluster_id: "c".to_owned(),
-        node_id: 1,
-    };
-    let meta = MetaProperties {
-        identity,
-        directory_id: Uuid::from_u128(1000),
-    };
-    meta.write(&Disk::new(path)).unwrap();
-    let dirs = LogDirs::open(&[path.to_path_buf()], None).unwrap();
+    open_on(&[path], |path| Disk::new(path))
+}
+
+/// Directories, formatted and without a log, on disks that a test has prepared.
+pub(super) fn open_on(paths: &[&Path], disk: impl Fn(&Path) -> Disk) -> Arc<LogDirs> {
+    for (path, id) in paths.iter().zip(1000..) {
+        let identity = ClusterIdentity {
+            cluster_id: "c".to_owned(),
+            node_id: 1,
+        };
+        let meta = MetaProperties {
+            identity,
+            directory_id: Uuid::from_u128(id),
+        };
+        meta.write(&Disk::new(*path)).unwrap();
+    }
+    let paths: Vec<_> = paths.iter().map(|path| path.to_path_buf()).collect();
+    let dirs = LogDirs::open_on(&paths, None, |path| disk(path)).unwrap();
     load(&dirs);
     Arc::new(dirs)
 }

@@ -2,7 +2,7 @@
 //! deleted files.
 //!
 //! The room has no threads of its own. It keeps the list; the runtime's janitor is woken when something is put on it and
-//! works it off.
+//! works it off, disk by disk, so that one which hangs holds up no other.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
@@ -62,17 +62,27 @@ impl Chores {
         });
     }
 
-    /// When the next file is to be unlinked.
-    pub fn next_unlink_ms(&self) -> Option<i64> {
-        self.lists.lock().unlinks.iter().map(|unlink| unlink.due_ms).min()
+    /// When the next file of a disk is to be unlinked.
+    pub fn next_unlink_ms(&self, disk: &Arc<Disk>) -> Option<i64> {
+        let lists = self.lists.lock();
+        let unlinks = lists
+            .unlinks
+            .iter()
+            .filter(|unlink| Arc::ptr_eq(&unlink.disk, disk));
+        unlinks.map(|unlink| unlink.due_ms).min()
     }
 
-    /// Does all that is due. Blocks on the disk.
-    pub fn work_off(&self, now_ms: i64) {
-        let anchors = std::mem::take(&mut self.lists.lock().anchors);
-        anchor(anchors.iter().filter_map(Weak::upgrade).collect());
-        let (flushes, unlinks) = self.take_due(now_ms);
-        for log in flushes.iter().filter_map(Weak::upgrade) {
+    /// Does all that is due on a disk, and waits for it.
+    pub fn work_off(&self, disk: &Arc<Disk>, now_ms: i64) {
+        let Due {
+            anchors,
+            flushes,
+            unlinks,
+        } = self.take_due(disk, now_ms);
+        if let Err(error) = anchor(anchors) {
+            tracing::error!(%error, "cannot sync new directories");
+        }
+        for log in flushes {
             if let Err(error) = log.flush_rolled() {
                 tracing::error!(partition = %log.topic_partition(), %error, "cannot sync a rolled segment");
             }
@@ -101,36 +111,50 @@ impl Chores {
         }
     }
 
-    fn take_due(&self, now_ms: i64) -> (Vec<Weak<Log>>, Vec<Unlink>) {
+    fn take_due(&self, disk: &Arc<Disk>, now_ms: i64) -> Due {
         let mut lists = self.lists.lock();
-        let flushes = std::mem::take(&mut lists.flushes);
-        let (due, later) = std::mem::take(&mut lists.unlinks)
+        let (unlinks, later) = std::mem::take(&mut lists.unlinks)
             .into_iter()
-            .partition(|unlink| unlink.due_ms <= now_ms);
+            .partition(|unlink| unlink.due_ms <= now_ms && Arc::ptr_eq(&unlink.disk, disk));
         lists.unlinks = later;
-        (flushes, due)
-    }
-}
-
-/// Makes new directories durable: one by one, or many of a disk by one sync of all that is on it.
-fn anchor(mut logs: Vec<Arc<Log>>) {
-    logs.retain(|log| !log.home().is_anchored());
-    logs.sort_unstable_by_key(|log| log.dir_id());
-    for of_one_disk in logs.chunk_by(|a, b| a.dir_id() == b.dir_id()) {
-        if let Err(error) = anchor_on_one_disk(of_one_disk) {
-            tracing::error!(%error, "cannot sync new directories");
+        Due {
+            anchors: take_of(&mut lists.anchors, disk),
+            flushes: take_of(&mut lists.flushes, disk),
+            unlinks,
         }
     }
 }
 
-fn anchor_on_one_disk(logs: &[Arc<Log>]) -> Result<()> {
-    match logs {
+/// What is due on one disk.
+struct Due {
+    anchors: Vec<Arc<Log>>,
+    flushes: Vec<Arc<Log>>,
+    unlinks: Vec<Unlink>,
+}
+
+/// Takes the logs of a disk out of a list, and lets go of those that are gone.
+fn take_of(list: &mut Vec<Weak<Log>>, disk: &Arc<Disk>) -> Vec<Arc<Log>> {
+    let mut taken = Vec::new();
+    list.retain(|log| match log.upgrade() {
+        Some(log) if Arc::ptr_eq(&log.home().disk, disk) => {
+            taken.push(log);
+            false
+        }
+        other => other.is_some(),
+    });
+    taken
+}
+
+/// Makes new directories of a disk durable: one by one, or many by one sync of all that is on it.
+fn anchor(mut logs: Vec<Arc<Log>>) -> Result<()> {
+    logs.retain(|log| !log.home().is_anchored());
+    match &*logs {
         [first, ..] if logs.len() >= SYNC_ALL_FROM => {
             first.home().disk.sync_all()?;
             logs.iter().for_each(|log| log.home().note_anchored());
         }
         _ => {
-            for log in logs {
+            for log in &logs {
                 match log.home().anchor() {
                     // Deleted meanwhile.
                     Err(error) if error.is_not_found() => {}

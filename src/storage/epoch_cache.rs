@@ -27,7 +27,8 @@ pub struct EpochStart {
 
 pub(crate) struct EpochCache {
     home: Arc<Home>,
-    entries: Vec<EpochStart>,
+    /// Shared with those who read it while a change waits for the disk.
+    entries: Arc<Vec<EpochStart>>,
     /// So many of the first entries are in the file. It may hold others, which these contradict.
     persisted: usize,
 }
@@ -38,7 +39,7 @@ impl EpochCache {
         let path = home.path().join(FILE_NAME);
         let mut cache = Self {
             home,
-            entries: Vec::new(),
+            entries: Arc::default(),
             persisted: 0,
         };
         for [epoch, start_offset] in checkpoints::read_lines::<2>(&path)? {
@@ -54,7 +55,7 @@ impl EpochCache {
         self.entries.last().copied()
     }
 
-    pub fn entries(&self) -> &[EpochStart] {
+    pub fn entries(&self) -> &Arc<Vec<EpochStart>> {
         &self.entries
     }
 
@@ -88,27 +89,6 @@ impl EpochCache {
         Ok(())
     }
 
-    /// The largest epoch at or below `epoch` and the offset at which it ended; `None` when that is not known.
-    pub fn end_offset_for(&self, epoch: i32, log_end_offset: i64) -> Option<(i32, i64)> {
-        let latest = self.latest()?;
-        if epoch == latest.epoch {
-            return Some((epoch, log_end_offset));
-        }
-        let next = self.entries.iter().find(|entry| entry.epoch > epoch)?;
-        let floor = self.entries.iter().rev().find(|entry| entry.epoch <= epoch);
-        Some((floor.map_or(epoch, |entry| entry.epoch), next.start_offset))
-    }
-
-    /// The epoch in which `offset` was written.
-    pub fn epoch_of(&self, offset: i64) -> Option<i32> {
-        let entry = self
-            .entries
-            .iter()
-            .rev()
-            .find(|entry| entry.start_offset <= offset);
-        entry.map(|entry| entry.epoch)
-    }
-
     /// Drops the epochs that began at or behind `offset`.
     pub fn truncate_from_end(&mut self, offset: i64) -> Result<()> {
         if self.drop_from_end(offset) {
@@ -136,7 +116,7 @@ impl EpochCache {
 
     fn drop_from_end(&mut self, offset: i64) -> bool {
         let before = self.entries.len();
-        self.entries.retain(|entry| entry.start_offset < offset);
+        Arc::make_mut(&mut self.entries).retain(|entry| entry.start_offset < offset);
         self.persisted = self.persisted.min(self.entries.len());
         self.entries.len() < before
     }
@@ -146,9 +126,10 @@ impl EpochCache {
         let Some(floor) = self.entries.iter().rposition(is_at_or_before) else {
             return false;
         };
-        let dropped = self.entries.drain(..floor).count();
+        let entries = Arc::make_mut(&mut self.entries);
+        let dropped = entries.drain(..floor).count();
         self.persisted = self.persisted.saturating_sub(dropped);
-        match self.entries.first_mut() {
+        match entries.first_mut() {
             Some(first) if first.start_offset < offset => {
                 first.start_offset = offset;
                 true
@@ -168,10 +149,10 @@ impl EpochCache {
         {
             return;
         }
-        self.entries
-            .retain(|entry| entry.epoch < new.epoch && entry.start_offset < new.start_offset);
-        self.persisted = self.persisted.min(self.entries.len());
-        self.entries.push(new);
+        let entries = Arc::make_mut(&mut self.entries);
+        entries.retain(|entry| entry.epoch < new.epoch && entry.start_offset < new.start_offset);
+        self.persisted = self.persisted.min(entries.len());
+        entries.push(new);
     }
 
     fn write(&mut self) -> Result<()> {
@@ -188,6 +169,23 @@ impl EpochCache {
         let entries = self.entries.iter();
         checkpoints::render(entries.map(|entry| format!("{} {}", entry.epoch, entry.start_offset)))
     }
+}
+
+/// The largest epoch at or below `epoch` and the offset at which it ended; `None` when that is not known.
+pub(crate) fn end_offset_for(entries: &[EpochStart], epoch: i32, log_end_offset: i64) -> Option<(i32, i64)> {
+    let latest = entries.last()?;
+    if epoch == latest.epoch {
+        return Some((epoch, log_end_offset));
+    }
+    let next = entries.iter().find(|entry| entry.epoch > epoch)?;
+    let floor = entries.iter().rev().find(|entry| entry.epoch <= epoch);
+    Some((floor.map_or(epoch, |entry| entry.epoch), next.start_offset))
+}
+
+/// The epoch in which `offset` was written.
+pub(crate) fn epoch_of(entries: &[EpochStart], offset: i64) -> Option<i32> {
+    let entry = entries.iter().rev().find(|entry| entry.start_offset <= offset);
+    entry.map(|entry| entry.epoch)
 }
 
 #[cfg(test)]
@@ -251,14 +249,14 @@ mod tests {
     fn end_offsets_answer_as_kip_101_asks() {
         let dir = tempfile::tempdir().unwrap();
         let cache = with(dir.path(), &[(1, 0), (3, 10), (5, 20)]);
-        let end = |epoch| cache.end_offset_for(epoch, 30);
+        let end = |epoch| end_offset_for(cache.entries(), epoch, 30);
         assert_eq!(end(5), Some((5, 30)));
         assert_eq!(end(4), Some((3, 20)));
         assert_eq!(end(3), Some((3, 20)));
         assert_eq!(end(2), Some((1, 10)));
         assert_eq!(end(0), Some((0, 0)));
         assert_eq!(end(6), None);
-        assert_eq!(cache.epoch_of(15), Some(3));
+        assert_eq!(epoch_of(cache.entries(), 15), Some(3));
     }
 
     #[test]

@@ -8,32 +8,33 @@ use crate::error::Result;
 use crate::log::Log;
 
 impl LogDirs {
-    /// All checkpoints of all directories. One that is offline is left out.
-    pub fn checkpoint(&self) -> Result<()> {
-        let stale = std::mem::take(&mut *self.stale.lock());
-        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            if let Err(error) = self.checkpoint_dir(dir) {
-                self.stale.lock().extend(stale);
-                return Err(error);
-            }
+    /// All checkpoints of a directory; nothing if it is offline.
+    pub fn checkpoint(&self, dir: &LogDir) -> Result<()> {
+        if dir.is_offline() {
+            return Ok(());
         }
-        Ok(())
+        let stale = std::mem::take(&mut *dir.stale.lock());
+        let written = self.checkpoint_dir(dir);
+        if written.is_err() {
+            dir.stale.lock().extend(stale);
+        }
+        written
     }
 
     /// The high watermarks alone, which change with every append: `replica.high.watermark.checkpoint.interval.ms`.
-    pub fn checkpoint_high_watermarks(&self) -> Result<()> {
-        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            self.write(dir, checkpoints::HIGH_WATERMARK, |log| Some(log.high_watermark()))?;
+    pub fn checkpoint_high_watermarks(&self, dir: &LogDir) -> Result<()> {
+        match dir.is_offline() {
+            true => Ok(()),
+            false => self.write(dir, checkpoints::HIGH_WATERMARK, |log| Some(log.high_watermark())),
         }
-        Ok(())
     }
 
     /// The log starts alone: until they are written a crash undoes a DeleteRecords.
-    pub fn checkpoint_log_starts(&self) -> Result<()> {
-        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            self.write(dir, checkpoints::LOG_START, log_start_inside_a_segment)?;
+    pub fn checkpoint_log_starts(&self, dir: &LogDir) -> Result<()> {
+        match dir.is_offline() {
+            true => Ok(()),
+            false => self.write(dir, checkpoints::LOG_START, log_start_inside_a_segment),
         }
-        Ok(())
     }
 
     /// How far the logs beside `log` are cleaned, and `log` itself.

@@ -27,10 +27,8 @@ impl LogDirs {
         config: Arc<LogConfig>,
         now_ms: i64,
     ) -> Result<Arc<Log>> {
-        if self.stale.lock().contains(partition) {
-            self.checkpoint()?;
-        }
         let dir = self.choose_dir(dir)?;
+        self.forget_predecessor(partition, &dir)?;
         let path = dir.path().join(partition.to_string());
         dir.disk().create_dir(&path)?;
         partition_metadata::write_unsynced(dir.disk(), &path, topic_id)?;
@@ -44,6 +42,15 @@ impl LogDirs {
         self.enlist(&log);
         self.chores.anchor_later(&log);
         Ok(log)
+    }
+
+    /// A deleted log of that name leaves no checkpoint to a new one.
+    pub(super) fn forget_predecessor(&self, partition: &TopicPartition, dir: &LogDir) -> Result<()> {
+        let is_stale = dir.stale.lock().contains(partition);
+        match is_stale {
+            true => self.checkpoint(dir),
+            false => Ok(()),
+        }
     }
 
     /// The metadata log, which is always recovered whole and stands in no checkpoint. It is created when it is absent.
@@ -230,14 +237,14 @@ mod tests {
                 "{name} among {names:?}"
             );
         }
-        dirs.chores().work_off(0);
+        dirs.chores().work_off(dirs.dirs()[0].disk(), 0);
         assert!(taken(&synced, a.path()).is_empty(), "it is anchored already");
 
         create(&dirs, 1);
-        dirs.chores().work_off(0);
+        dirs.chores().work_off(dirs.dirs()[0].disk(), 0);
         assert_eq!(taken(&synced, a.path()), ["partition.metadata", "t-1", "root"]);
         (2..100).for_each(|n| drop(create(&dirs, n)));
-        dirs.chores().work_off(0);
+        dirs.chores().work_off(dirs.dirs()[0].disk(), 0);
         assert_eq!(taken(&synced, a.path()), ["all"]);
     }
 

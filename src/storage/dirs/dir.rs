@@ -1,10 +1,11 @@
 //! One log directory.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 
-use ottla_base::Uuid;
+use ottla_base::{TopicPartition, Uuid};
 use parking_lot::Mutex;
 
 use super::clean_shutdown::{self, CleanShutdown};
@@ -24,6 +25,8 @@ pub struct LogDir {
     pub(super) written: Mutex<Vec<(&'static str, u64)>>,
     /// How many logs lie here: the next one goes where there are fewest.
     pub(super) log_count: AtomicIsize,
+    /// Partitions that were deleted since the checkpoints here were written: a new log of that name must not inherit theirs.
+    pub(super) stale: Mutex<HashSet<TopicPartition>>,
 }
 
 impl LogDir {
@@ -40,6 +43,7 @@ impl LogDir {
             lock: Mutex::new(Some(lock)),
             written: Mutex::default(),
             log_count: AtomicIsize::new(0),
+            stale: Mutex::default(),
         })
     }
 

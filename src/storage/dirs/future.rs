@@ -35,6 +35,7 @@ impl LogDirs {
         let dir = Arc::clone(self.dir(dir).ok_or_else(unknown)?);
         dir.disk().check()?;
         let partition = source.topic_partition();
+        self.forget_predecessor(partition, &dir)?;
         let path = dir
             .path()
             .join(suffixed_dir_name(partition, Uuid::new_v4(), "future"));

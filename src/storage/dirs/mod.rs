@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ottla_base::{TopicPartition, Uuid};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
 use crate::chores::Chores;
 use crate::config::LogConfig;
@@ -48,8 +48,6 @@ pub struct LogDirs {
     /// Copies that are to take the place of logs in other directories.
     futures: RwLock<HashMap<TopicPartition, Arc<Log>>>,
     chores: Arc<Chores>,
-    /// Partitions that were deleted since the checkpoints were written: a new log of that name must not inherit theirs.
-    stale: Mutex<HashSet<TopicPartition>>,
 }
 
 impl LogDirs {
@@ -77,7 +75,6 @@ impl LogDirs {
             logs,
             futures: RwLock::default(),
             chores: Arc::default(),
-            stale: Mutex::default(),
         })
     }
 
@@ -170,8 +167,11 @@ impl LogDirs {
     fn retire(&self, log: &Arc<Log>, suffix: &str) -> Result<()> {
         let partition = log.topic_partition();
         log.close_for_appends();
-        self.stale.lock().insert(partition.clone());
         self.delist(partition);
+        // It may have been moved here. Only now: checkpoints that are being written name what is on the list.
+        for dir in &self.dirs {
+            dir.stale.lock().insert(partition.clone());
+        }
         let from = log.path();
         let name = suffixed_dir_name(partition, Uuid::new_v4(), suffix);
         let to = from.parent().map(|parent| parent.join(name)).unwrap_or_default();

@@ -108,7 +108,7 @@ fn a_log_start_that_was_written_survives_a_kill() {
         .unwrap();
     append(&log, 10);
     log.delete_records_before(5).unwrap();
-    dirs.checkpoint_log_starts().unwrap();
+    dirs.checkpoint_log_starts(&dirs.dirs()[0]).unwrap();
     drop((log, dirs));
     let dirs = open(&[a.path()]).unwrap();
     load(&dirs, false).unwrap();
@@ -139,7 +139,7 @@ fn a_deleted_partition_leaves_nothing_to_its_successor() {
     append(&log, 10);
     log.flush().unwrap();
     log.delete_records_before(5).unwrap();
-    dirs.checkpoint().unwrap();
+    dirs.checkpoint(&dirs.dirs()[0]).unwrap();
     dirs.delete_log(&log, 0).unwrap();
     assert!(
         log.append_as_leader(
@@ -169,10 +169,10 @@ fn a_deleted_partition_leaves_nothing_to_its_successor() {
             .count()
     };
     assert_eq!(count(), 2);
-    dirs.chores().work_off(59_999);
+    dirs.chores().work_off(dirs.dirs()[0].disk(), 59_999);
     assert_eq!(count(), 2);
-    assert_eq!(dirs.chores().next_unlink_ms(), Some(60_000));
-    dirs.chores().work_off(60_000);
+    assert_eq!(dirs.chores().next_unlink_ms(dirs.dirs()[0].disk()), Some(60_000));
+    dirs.chores().work_off(dirs.dirs()[0].disk(), 60_000);
     assert_eq!(count(), 1);
 }
 

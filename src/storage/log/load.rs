@@ -198,6 +198,7 @@ impl UnrecoveredLog {
             recovery_point: AtomicI64::new(recovery_point),
             last_flush_ms: AtomicI64::new(now_ms),
             closed: AtomicBool::new(false),
+            known_epochs: ArcSwap::new(Arc::clone(parts.epochs.entries())),
             epochs: Mutex::new(parts.epochs),
             latest_epoch: AtomicI64::new(latest_epoch),
             flushing: Mutex::new(()),

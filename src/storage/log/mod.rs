@@ -40,7 +40,7 @@ use parking_lot::Mutex;
 use crate::chores::Chores;
 use crate::cleaner::CleaningMark;
 use crate::config::LogConfig;
-use crate::epoch_cache::{EpochCache, EpochStart};
+use crate::epoch_cache::{self, EpochCache, EpochStart};
 use crate::home::Home;
 use crate::producer_state::{ProducerEntry, ProducerState, Verifications};
 use crate::segment::{Segment, SegmentLimits};
@@ -77,6 +77,8 @@ pub struct Log {
     /// Set when the partition was deleted or the log closed: nothing may be appended any more.
     closed: AtomicBool,
     epochs: Mutex<EpochCache>,
+    /// What readers see of `epochs`: a change of it holds the lock until it is on the disk.
+    known_epochs: ArcSwap<Vec<EpochStart>>,
     /// The latest epoch of `epochs`, −1 for none: appends look here first.
     latest_epoch: AtomicI64,
     flushing: Mutex<()>,
@@ -226,20 +228,21 @@ impl Log {
     fn publish_epoch(&self, epochs: &EpochCache) {
         let latest = epochs.latest().map_or(-1, |entry| i64::from(entry.epoch));
         self.latest_epoch.store(latest, Ordering::Release);
+        self.known_epochs.store(Arc::clone(epochs.entries()));
     }
 
     /// The largest known epoch at or below `epoch`, and the offset at which it ended.
     pub fn end_offset_for_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
-        self.epochs.lock().end_offset_for(epoch, self.log_end_offset())
+        epoch_cache::end_offset_for(&self.known_epochs.load(), epoch, self.log_end_offset())
     }
 
     /// The leader epoch in which `offset` was written.
     pub fn epoch_of(&self, offset: i64) -> Option<i32> {
-        self.epochs.lock().epoch_of(offset)
+        epoch_cache::epoch_of(&self.known_epochs.load(), offset)
     }
 
     pub fn epoch_entries(&self) -> Vec<EpochStart> {
-        self.epochs.lock().entries().to_vec()
+        self.known_epochs.load().to_vec()
     }
 
     /// Bytes of all segments.
