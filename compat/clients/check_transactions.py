@@ -1,6 +1,7 @@
 """Transactions, with the clients and the tools that know them."""
 
 import re
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -8,17 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 import toolchains
 from _steps import report
 from batches import batch
+from beside import Beside
 from harness import KAFKA_HOME, check, eventually, expect, expect_eq, expect_in, table
+from jvm import java_command
 from kafka_codec import Connection, Schemas
 
 PROGRAM = "confluent_transactions.py"
 JAVA = ("mixed", "move", "fenced", "stable", "late", "epochs")
 # What is out of time is ended at once.
 SHORT = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": 200}
-COPIED, PER_TRANSACTION = 3000, 75
-MANY = 60_000
-# The broker is killed when so much of the source has been copied, however fast it is.
-KILLED_AT = (0.1, 0.35, 0.6, 0.85)
+COPIER = "org.apache.kafka.tools.TransactionalMessageCopier"
+# Lines, and how many of them go into a transaction.
+FEW, MANY = (3000, 75), (100_000, 750)
+# The broker, or the copier, is killed when so much of the source has been copied, however fast it is.
+BROKER_KILLED_AT, COPIER_KILLED_AT = (0.1, 0.35, 0.6, 0.85), (0.2, 0.6)
 
 
 @check("clients: confluent-kafka commits, aborts, is fenced, and moves offsets with its records")
@@ -49,47 +53,98 @@ def java_before_890(ctx):
     java(ctx, broker, [("new", None, False)])
 
 
-def copier(ctx, broker, source, sink, *more):
+def copying(broker, source, sink, per_transaction, *more):
     """Java's consumer and transactional producer: what is read from one topic is written to the other, with its offsets."""
-    ctx.tools.classes["transactional-copier"] = "org.apache.kafka.tools.TransactionalMessageCopier"
-    return ctx.tools.call("transactional-copier", [
-        "--broker-list", broker.bootstrap, "--transactional-id", f"{sink}-copier", "--consumer-group", f"{sink}-group", "--input-topic", source,
-        "--input-partition", "0", "--output-topic", sink, "--max-messages", "-1", "--transaction-size", str(PER_TRANSACTION),
-        "--use-group-metadata", *more], b"", 240)
+    return ["--broker-list", broker.bootstrap, "--transactional-id", f"{sink}-copier", "--consumer-group", f"{sink}-group", "--input-topic", source,
+            "--input-partition", "0", "--output-topic", sink, "--max-messages", "-1", "--transaction-size", str(per_transaction),
+            "--use-group-metadata", *more]
+
+
+def copier(ctx, *options):
+    ctx.tools.classes["transactional-copier"] = COPIER
+    return ctx.tools.call("transactional-copier", copying(*options), b"", 240)
+
+
+class Copier(Beside):
+    """One that can be killed."""
+
+    def __init__(self, ctx, *options):
+        self.log = ctx.work_dir / f"copier-{len(ctx.processes)}.log"
+        with open(self.log, "wb") as log:
+            command = java_command("-Xmx256m", "-cp", f"{KAFKA_HOME}/libs/*", COPIER, *copying(*options))
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        ctx.processes.append(self)
+
+    def is_running(self):
+        return self.process.poll() is None
+
+
+class Copy:
+    """So many lines in one topic, and the topic that they are copied to."""
+
+    def __init__(self, ctx, broker, count, per_transaction):
+        self.ctx, self.broker, self.per_transaction = ctx, broker, per_transaction
+        self.source, self.sink = ctx.topic("source", broker=broker), ctx.topic("sink", broker=broker)
+        self.lines = [str(n) for n in range(count)]
+        ctx.produce(self.source, self.lines, broker=broker)
+
+    @property
+    def options(self):
+        return self.broker, self.source, self.sink, self.per_transaction
+
+    def wait_for(self, part, is_running):
+        """Until so much is copied; false if the copier has ended before."""
+        def size(topic):
+            return sum(file.stat().st_size for file in self.broker.partition_dir(topic, 0).glob("*.log"))
+        while is_running() and size(self.sink) < part * size(self.source):
+            time.sleep(0.005)
+        return is_running()
+
+    def is_exact(self):
+        def copied():
+            return self.ctx.consume(self.sink, len(self.lines), "--isolation-level", "read_committed", broker=self.broker, timeout=60)
+        eventually(lambda: copied() == self.lines, "not every line once and in order", timeout_s=90)
 
 
 @check("clients: Kafka's TransactionalMessageCopier copies every line once and in order, however often it aborts", timeout_s=300)
 def copies(ctx):
-    source, sink = ctx.topic("source"), ctx.topic("sink")
-    lines = [str(n) for n in range(COPIED)]
-    ctx.produce(source, lines)
-    result = copier(ctx, ctx.broker, source, sink, "--enable-random-aborts")
+    copy = Copy(ctx, ctx.broker, *FEW)
+    result = copier(ctx, *copy.options, "--enable-random-aborts")
     expect_eq(result.rc, 0, "exit code", result)
-    eventually(lambda: ctx.consume(sink, COPIED, "--isolation-level", "read_committed") == lines, "not every line once and in order", timeout_s=60)
+    copy.is_exact()
 
 
 @check("clients: Kafka's TransactionalMessageCopier copies every line once and in order while its broker is killed", tags=("slow",), own_broker=True, timeout_s=400)
-def copies_through_kills(ctx):
+def copies_through_kills_of_the_broker(ctx):
     broker = ctx.new_broker({"broker.session.timeout.ms": 2000})
-    source, sink = ctx.topic("source", broker=broker), ctx.topic("sink", broker=broker)
-    lines = [str(n) for n in range(MANY)]
-    ctx.produce(source, lines, broker=broker)
+    copy = Copy(ctx, broker, *MANY)
     ended = []
-    copying = threading.Thread(target=lambda: ended.append(copier(ctx, broker, source, sink)))
-    copying.start()
-    size = lambda topic: sum(file.stat().st_size for file in broker.partition_dir(topic, 0).glob("*.log"))
+    thread = threading.Thread(target=lambda: ended.append(copier(ctx, *copy.options)))
+    thread.start()
     kills = 0
-    for part in KILLED_AT:
-        while copying.is_alive() and size(sink) < part * size(source):
-            time.sleep(0.005)
-        if copying.is_alive():
+    for part in BROKER_KILLED_AT:
+        if copy.wait_for(part, thread.is_alive):
             broker.kill9()
             broker.start()
             kills += 1
-    copying.join()
+    thread.join()
     expect(kills >= 2, f"the copier was done after {kills} kills")
     expect(ended and ended[0].rc == 0, "the copier has failed", ended[0] if ended else None)
-    eventually(lambda: ctx.consume(sink, MANY, "--isolation-level", "read_committed", broker=broker, timeout=60) == lines, "not every line once and in order", timeout_s=90)
+    copy.is_exact()
+
+
+@check("clients: Kafka's TransactionalMessageCopier copies every line once and in order while it is killed", tags=("slow",), own_broker=True, timeout_s=400)
+def copies_through_kills_of_the_copier(ctx):
+    copy = Copy(ctx, ctx.new_broker(SHORT), *MANY)
+    # The next one first asks where the group is, and is told when the transaction of the one before has ended.
+    short = "--transaction-timeout", "3000"
+    for part in COPIER_KILLED_AT:
+        running = Copier(ctx, *copy.options, *short)
+        expect(copy.wait_for(part, running.is_running), f"the copier has ended\n{running.log.read_text()}")
+        running.kill9()
+    last = Copier(ctx, *copy.options, *short)
+    expect_eq(last.process.wait(240), 0, f"exit code of the last copier\n{last.log.read_text()}")
+    copy.is_exact()
 
 
 @check("transactions: kafka-transactions lists, describes and aborts what a client has left open")
