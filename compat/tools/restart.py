@@ -252,7 +252,7 @@ def several_dirs(ctx):
 def stop_with_clients(ctx):
     broker = ctx.new_broker()
     topic = ctx.topic("wait", broker=broker)
-    consumer = ctx.tool_start("kafka-console-consumer", "--topic", topic, "--group", ctx.unique("g"), broker=broker)
+    consumer = ctx.tool_start("kafka-console-consumer", "--topic", topic, "--from-beginning", "--group", ctx.unique("g"), broker=broker)
     ctx.produce(topic, ["x"], broker=broker)
     eventually(lambda: len(ctx.tool("kafka-consumer-groups", "--list", "--state", "Stable", broker=broker).lines) > 1, "the consumer is in its group", timeout_s=30)
     started = time.monotonic()
